@@ -1,0 +1,63 @@
+# gort: `make` lists what there is. Everything that is built goes to target/.
+
+SHELL := /bin/sh
+CC ?= cc
+CFLAGS ?= -O2 -g
+# The directory that the demo counts.
+DIR ?= $(firstword $(wildcard /usr/include) .)
+
+lib_dir := $(CURDIR)/target/release
+treewc := target/examples/treewc
+
+# Wherever the user has cargo put things otherwise: here they are looked for in target/.
+export CARGO_TARGET_DIR := $(CURDIR)/target
+
+.PHONY: help lib demo test test-demo bench bench-quick fmt clean
+.DEFAULT_GOAL := help
+
+help: ## this list
+	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/make \1\t\2/p' Makefile | expand -t 20
+
+lib: ## the library, in target/release
+	cargo build --release
+	@# Cargo leaves out the name that programs look for at run time.
+	@soname=$$(readelf -d $(lib_dir)/libgort.so | sed -n 's/.*SONAME.*\[\(.*\)\]/\1/p'); \
+	test -z "$$soname" || ln -sf libgort.so "$(lib_dir)/$$soname"
+
+$(treewc): examples/treewc.c lib
+	@mkdir -p $(@D)
+	$(CC) -std=c11 -Wall -Wextra -Wpedantic $(CFLAGS) -Iinclude $< -o $@ -L$(lib_dir) -lgort -Wl,-rpath,$(lib_dir)
+
+demo: $(treewc) ## counts the words below DIR (/usr/include) with a goroutine per file, and compares with find and wc
+	@echo "== $(treewc) $(DIR)"
+	@# What a word is has changed in wc: see the head of treewc.c.
+	@flag=; test "$$(printf '\001' | LC_ALL=C wc -w)" -eq 0 || flag=-b; \
+	ours=$$($(treewc) $$flag "$(DIR)") || status=$$?; \
+	echo "$$ours"; \
+	echo "== find $(DIR) -type f -print0 | xargs -0 cat | wc"; \
+	theirs=$$(find "$(DIR)" -type f -print0 | LC_ALL=C xargs -0 cat | LC_ALL=C wc); \
+	echo "$$theirs"; \
+	test "$$ours" = "$$theirs" || { echo "These differ."; exit 1; }; \
+	exit $${status:-0}
+
+test: ## every test; installs what it needs, and says what
+	@scripts/test.sh
+
+test-demo: $(treewc)
+	examples/test_treewc.sh $(treewc)
+
+bench: lib ## the benches beside the same programs in Go, as a table
+	@scripts/deps.sh bench
+	python3 benches/run.py
+
+bench-quick: lib ## the same, small: shows that they work
+	@scripts/deps.sh bench
+	python3 benches/run.py --quick
+
+fmt: ## formats Rust and Python
+	cargo fmt
+	@scripts/deps.sh test
+	target/venv/bin/ruff format --config scripts/ruff.toml --exclude target .
+
+clean: ## removes target/, with everything built and fetched
+	rm -rf target

@@ -1,0 +1,249 @@
+#!/usr/bin/env python3
+"""Runs the benches beside the same programs in Go, in turn, and prints the ratios as a Markdown table.
+
+A pair is one run of each, one after the other, so that both see the same machine. The ratio of a bench is the median
+over its pairs; below 1 means that gort is faster (or smaller). The table is also left in target/bench/table.md, and
+every single value in target/bench/values.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+BENCHES = ROOT / "benches"
+TARGET = ROOT / "target"
+LIBRARY = TARGET / "release" / "libgort.so"
+OUT = TARGET / "bench"
+RUN_SECONDS = 300  # a program that takes longer hangs
+
+# In the table's order, with the size that --quick gives to each.
+QUICK_SIZES = {
+    "switch": 200_000,
+    "go": 100_000,
+    "spawn_wait": 100_000,
+    "pingpong": 100_000,
+    "buffered": 1_000_000,
+    "sleep": 10_000,
+}
+
+
+class BenchError(Exception):
+    """A program that cannot be built or run."""
+
+
+@dataclass(frozen=True)
+class Value:
+    """One line of a bench's output."""
+
+    number: float
+    unit: str
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One measure of one bench, from two runs in a row."""
+
+    gort: Value
+    go: Value | None
+
+
+def say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def command(args: list[str], env: dict[str, str] | None = None) -> str:
+    """Runs a command, and answers its standard output."""
+    try:
+        done = subprocess.run(
+            args,
+            cwd=ROOT,
+            env={**os.environ, **(env or {})},
+            capture_output=True,
+            text=True,
+            timeout=RUN_SECONDS,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise BenchError(f"{args[0]}: {error}") from error
+    if done.returncode != 0:
+        raise BenchError(f"{' '.join(args)}: exit code {done.returncode}\n{done.stdout}{done.stderr}".rstrip())
+    return done.stdout
+
+
+def build_c(name: str) -> Path:
+    program = OUT / "c" / name
+    program.parent.mkdir(parents=True, exist_ok=True)
+    warnings = ["-Wall", "-Wextra", "-Werror"]
+    search = ["-I", str(ROOT / "include"), "-L", str(LIBRARY.parent), f"-Wl,-rpath,{OUT}"]
+    source = str(BENCHES / f"{name}.c")
+    command([os.environ.get("CC", "cc"), "-std=gnu11", "-O2", *warnings, source, "-o", str(program), *search, "-lgort"])
+    return program
+
+
+def link_soname() -> None:
+    """Cargo leaves the library without the name that programs look for at run time."""
+    soname = re.search(r"SONAME.*\[(.*)\]", command(["readelf", "-d", str(LIBRARY)]))
+    if soname:
+        link = OUT / soname[1]
+        link.unlink(missing_ok=True)
+        link.symlink_to(LIBRARY)
+
+
+def find_go() -> str | None:
+    """On PATH, or where `scripts/deps.sh bench` has put it."""
+    wheels = [str(go) for go in (TARGET / "venv").glob("lib/python*/site-packages/go/bin/go")]
+    for go in [shutil.which("go"), *wheels]:
+        try:
+            if go and command([go, "version"], {"GOTOOLCHAIN": "local"}):
+                return go
+        except BenchError as error:
+            say(f"bench: {error}")
+    return None
+
+
+def build_go(go: str, name: str) -> Path:
+    program = OUT / "go" / name
+    # A single file, only the standard library: nothing may be fetched.
+    env = {
+        "GOTOOLCHAIN": "local",
+        "GOFLAGS": "-mod=mod",
+        "GOPROXY": "off",
+        "GOWORK": "off",
+        "CGO_ENABLED": "0",
+        "GOCACHE": str(OUT / "gocache"),
+    }
+    command([go, "build", "-o", str(program), str(BENCHES / "go" / f"{name}.go")], env)
+    return program
+
+
+def measure(program: Path, procs: int, size: int | None) -> dict[str, Value]:
+    """Runs a bench once: {measure: value}."""
+    args = [str(program)] + ([] if size is None else [str(size)])
+    values = {}
+    for line in command(args, {"RT_MAXPROCS": str(procs), "GOMAXPROCS": str(procs)}).splitlines():
+        name, number, unit = line.split()
+        values[name] = Value(float(number), unit)
+    return values
+
+
+def compare(name: str, go: str | None, procs: int, options: argparse.Namespace) -> dict[str, list[Pair]]:
+    """Runs both programs in turn: {measure: its pairs}."""
+    ours = build_c(name)
+    theirs = build_go(go, name) if go else None
+    size = QUICK_SIZES[name] if options.quick else None
+    pairs: dict[str, list[Pair]] = defaultdict(list)
+    for number in range(options.runs):
+        say(f"bench: {name}, {procs} P, run {number + 1} of {options.runs}")
+        mine = measure(ours, procs, size)
+        other = measure(theirs, procs, size) if theirs else {}
+        for key, value in mine.items():
+            pairs[key].append(Pair(value, other.get(key)))
+    return pairs
+
+
+def digits(number: float) -> str:
+    return f"{number:,.0f}" if number >= 100 else f"{number:.3g}"
+
+
+def row(name: str, procs: int, pairs: list[Pair]) -> str:
+    unit = pairs[0].gort.unit
+    gort = statistics.median(pair.gort.number for pair in pairs)
+    cells = [name, str(procs), f"{digits(gort)} {unit}"]
+    both = [(pair.gort.number, pair.go.number) for pair in pairs if pair.go and pair.go.number > 0]
+    if both:
+        ratios = sorted(mine / other for mine, other in both)
+        cells.append(f"{digits(statistics.median(other for _, other in both))} {unit}")
+        cells.append(f"{statistics.median(ratios):.2f}")
+        cells.append(f"{ratios[0]:.2f}..{ratios[-1]:.2f}")
+    else:
+        cells += ["-", "-", "-"]
+    return "| " + " | ".join(cells) + " |"
+
+
+def machine() -> str:
+    try:
+        cpus = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
+    except OSError:
+        cpus = None
+    model = cpus[1] if cpus else platform.machine()
+    return f"{len(os.sched_getaffinity(0))} x {model}, {platform.system()} {platform.release()}"
+
+
+def parse_options(args: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=int, help="pairs of each bench (5, with --quick 2)")
+    parser.add_argument("--only", action="append", choices=list(QUICK_SIZES), help="this bench; may be repeated")
+    parser.add_argument("--procs", default="1,2", help="numbers of Ps, with commas between (1,2)")
+    parser.add_argument("--quick", action="store_true", help="a tenth of the size: shows that all work, not how fast")
+    options = parser.parse_args(args)
+    options.runs = options.runs or (2 if options.quick else 5)
+    try:
+        options.procs = [int(procs) for procs in options.procs.split(",")]
+    except ValueError:
+        parser.error("--procs: numbers, with commas between")
+    if options.runs < 1 or min(options.procs) < 1:
+        parser.error("--runs and --procs: from 1 on")
+    return options
+
+
+def main() -> int:
+    options = parse_options()
+    if not LIBRARY.exists():
+        say(f"bench: {LIBRARY.relative_to(ROOT)} is not there: cargo build --release")
+        return 1
+    OUT.mkdir(parents=True, exist_ok=True)
+    notes = [machine()]
+    rows: list[str] = []
+    values: list[dict[str, object]] = []
+    failed = False
+
+    go = find_go()
+    if go:
+        notes.append(command([go, "version"], {"GOTOOLCHAIN": "local"}).strip())
+    else:
+        notes.append("Skipped: everything in Go. There is no Go toolchain; `scripts/deps.sh bench` fetches one.")
+    if options.quick:
+        notes.append("Quick: small sizes and few runs. These are no measurements.")
+    cpus = len(os.sched_getaffinity(0))
+    for procs in [procs for procs in options.procs if procs > cpus]:
+        notes.append(f"Skipped: {procs} Ps. This process may use {cpus} CPU(s).")
+        options.procs.remove(procs)
+
+    link_soname()
+    for name in options.only or QUICK_SIZES:
+        for procs in options.procs:
+            try:
+                measures = compare(name, go, procs, options)
+            except BenchError as error:
+                say(f"bench: {error}")
+                notes.append(f"Failed: {name} with {procs} P.")
+                failed = True
+                continue
+            for key, pairs in measures.items():
+                rows.append(row(key, procs, pairs))
+                numbers = [[pair.gort.number, pair.go.number if pair.go else None] for pair in pairs]
+                values.append({"bench": key, "procs": procs, "unit": pairs[0].gort.unit, "gort_go": numbers})
+
+    lines = [f"{options.runs} pairs each. " + notes[0] + "."] + [f"\n{note}" for note in notes[1:]]
+    lines += ["", "| bench | P | gort | Go | gort / Go | min..max |", "|---|--:|--:|--:|--:|--:|", *rows]
+    table = "\n".join(lines) + "\n"
+    (OUT / "table.md").write_text(table)
+    (OUT / "values.json").write_text(json.dumps(values, indent=1) + "\n")
+    print(table, end="")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

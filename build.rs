@@ -1,0 +1,62 @@
+//! Names the library's soname after its major version, and generates the C header from `src/capi`.
+//!
+//! The header in the tree, `include/gort.h`, is a copy of what this writes to the build folder; a test compares the two,
+//! and `make header` copies it.
+
+use std::env;
+use std::path::PathBuf;
+
+fn main() {
+    println!("cargo:rerun-if-changed=src/capi");
+    println!("cargo:rerun-if-changed=asm");
+    println!("cargo:rerun-if-changed=build.rs");
+    println!("cargo:rerun-if-changed=Cargo.toml");
+
+    let version = |part: &str| env::var(format!("CARGO_PKG_VERSION_{part}")).expect("cargo sets the version");
+    println!("cargo:rustc-cdylib-link-arg=-Wl,-soname,libgort.so.{}", version("MAJOR"));
+    // Goroutines may stand in the library's code when the host closes it: it stays.
+    println!("cargo:rustc-cdylib-link-arg=-Wl,-z,nodelete");
+
+    let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets the folder"));
+    let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets the folder")).join("gort.h");
+    let constants = ["MAJOR", "MINOR", "PATCH"].map(|p| format!("#define RT_VERSION_{p} {}\n", version(p))).concat();
+    header(&root, constants).write_to_file(&out);
+    println!("cargo:rustc-env=GORT_GENERATED_HEADER={}", out.display());
+}
+
+fn header(root: &std::path::Path, version: String) -> cbindgen::Bindings {
+    let mut config = cbindgen::Config {
+        language: cbindgen::Language::C,
+        header: Some(
+            "/*\n * gort: goroutines, channels and a scheduler for C and C++.\n *\n \
+             * Generated from src/capi; do not edit.\n *\n \
+             * Results are RT_OK or negative errno values; every call leaves errno as it found it. Any thread may make any\n \
+             * call: on a goroutine a blocking call parks the goroutine, on any other thread it blocks that thread. Times are\n \
+             * nanoseconds on CLOCK_MONOTONIC. Outputs are written only on success, except where a call says otherwise.\n */"
+                .into(),
+        ),
+        include_guard: Some("GORT_H".into()),
+        no_includes: true,
+        sys_includes: ["errno.h", "stdbool.h", "stddef.h", "stdint.h"].map(String::from).to_vec(),
+        after_includes: Some(format!(
+            "\n{version}\n\
+             /* In C++ no call throws. */\n#ifdef __cplusplus\n#define RT_NOEXCEPT noexcept\n#else\n#define RT_NOEXCEPT\n#endif"
+        )),
+        cpp_compat: true,
+        documentation_style: cbindgen::DocumentationStyle::Doxy,
+        style: cbindgen::Style::Both,
+        usize_is_size_t: true,
+        line_length: 120,
+        tab_width: 4,
+        ..cbindgen::Config::default()
+    };
+    config.function.postfix = Some("RT_NOEXCEPT".into());
+    config.function.sort_by = Some(cbindgen::SortKey::None);
+    config.sort_by = cbindgen::SortKey::None;
+    let files = ["base", "lifecycle", "goroutine", "park", "time", "chan", "sync"];
+    let mut builder = cbindgen::Builder::new().with_config(config);
+    for file in files {
+        builder = builder.with_src(root.join(format!("src/capi/{file}.rs")));
+    }
+    builder.generate().expect("the header can be generated from src/capi")
+}

@@ -1,0 +1,58 @@
+#!/usr/bin/env bash
+# Every test, in the order of what fails soonest. Stops at the first step that fails; the output of each step is also in
+# target/log. The last line of a run in which all went well: N passed, 0 failed.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+export CARGO_TERM_COLOR=never
+export CARGO_TARGET_DIR=$PWD/target
+log=$PWD/target/log
+mkdir -p "$log"
+rm -f "$log"/*.log
+
+step() { # step NAME COMMAND...
+    local name=$1 start=$SECONDS
+    shift
+    printf '\n== %s: %s\n' "$name" "$*"
+    if ! "$@" 2>&1 | tee "$log/$name.log"; then
+        printf '\n== %s FAILED (target/log/%s.log)\n' "$name" "$name"
+        exit 1
+    fi
+    printf '== %s: ok, %d s\n' "$name" $((SECONDS - start))
+}
+
+# The models only: under loom nothing else of the library can run. Optimised, for there are many interleavings.
+loom() {
+    RUSTFLAGS="--cfg loom" CARGO_TARGET_DIR=target/loom cargo test --release --lib loom
+}
+
+# One after the other: some tests measure time, and some take all the memory they can get.
+c_tests() {
+    cmake -S . -B target/cmake -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo &&
+        cmake --build target/cmake &&
+        ctest --test-dir target/cmake --output-on-failure -j1
+}
+
+step deps scripts/deps.sh python test aarch64
+ruff=target/venv/bin/ruff
+step layers python3 scripts/check_layers.py
+step ruff $ruff check --config scripts/ruff.toml --exclude target .
+step ruff-format $ruff format --check --config scripts/ruff.toml --exclude target .
+step fmt cargo fmt --check
+step clippy cargo clippy --all-targets -- -D warnings
+step rust cargo test
+step loom loom
+step library make -s lib
+step c c_tests
+step demo make -s test-demo
+step aarch64 scripts/aarch64.sh
+
+# What cargo ("test result: ok. 3 passed; ..."), ctest ("100% tests passed, 0 tests failed out of 3") and the test of the
+# demo ("treewc: 3 passed, 0 failed") count. ctest counts what it skipped as passed.
+sum() { sed -nE "$1" "$log"/*.log | awk '{ n += $1 } END { print n + 0 }'; }
+passed=$(sum 's/^test result: ok\. ([0-9]+) passed.*/\1/p; s/^100% tests passed.* out of ([0-9]+).*/\1/p
+    s/^treewc: ([0-9]+) passed, 0 failed$/\1/p')
+skipped=$(sum 's/^ *[0-9]+\/[0-9]+ Test +#[0-9]+: .*\*\*\*Skipped.*/1/p')
+printf '\n'
+[ "$skipped" -eq 0 ] || printf '%d skipped:\n%s\n' "$skipped" "$(grep -h '\*\*\*Skipped' "$log"/*.log)"
+printf '%d passed, 0 failed\n' $((passed - skipped))

@@ -1,0 +1,138 @@
+//! Goroutines: making them, naming them, giving way.
+
+use super::base::{RT_EINVAL, rt_fn, rt_g};
+use super::{code_of, entry, known_size};
+use crate::error::Error;
+use crate::rt;
+use crate::sched::g::Name;
+use crate::sched::spawn::{self, Options};
+use crate::sched::{m, run};
+use crate::sys::errno;
+use crate::sys::stack::{Class, MIN_SIZE};
+use std::ffi::{CStr, c_char, c_void};
+use std::ptr;
+
+/// What rt_go_with takes. Zero everything, set struct_size, then what is to differ from the default.
+#[repr(C)]
+#[allow(non_camel_case_types)]
+pub struct rt_go_opts {
+    /// sizeof(rt_go_opts)
+    pub struct_size: usize,
+    /// A name for dumps, or NULL: copied, 63 bytes at most.
+    pub name: *const c_char,
+    /// Address space of its stack, bytes, rounded up; 0: the default. At least 16 KiB.
+    pub stack_size: usize,
+}
+
+/**
+ * Starts a goroutine: it is queued as the next one to run on the caller's processor.
+ *
+ * @param fn   what it runs
+ * @param arg  handed to fn as it is
+ * Returns its id: positive, higher than that of any goroutine this caller started before, never used again.
+ * Errors: RT_EINVAL: fn is NULL; RT_ENOMEM: no memory is left; fn will not run then.
+ * Call from: any thread; not from the unlockf of a park. Blocks: nothing. Starts the runtime. Since 0.1.
+ */
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rt_go(r#fn: rt_fn, arg: *mut c_void) -> i64 {
+    spawn_with(r#fn, arg, Options::default())
+}
+
+/**
+ * rt_go with options.
+ *
+ * @param opts  the options; read during the call only
+ * @param fn    what it runs
+ * @param arg   handed to fn as it is
+ * Returns as rt_go.
+ * Errors: as rt_go; RT_EINVAL also: opts is NULL, struct_size is too small or what lies behind the known members is not
+ * zero, a stack below 16 KiB.
+ * Call from: as rt_go. Blocks: nothing. Since 0.1.
+ */
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rt_go_with(opts: *const rt_go_opts, r#fn: rt_fn, arg: *mut c_void) -> i64 {
+    // SAFETY: the caller passes NULL or a struct that begins with its size.
+    let Some(opts) = (unsafe { opts.as_ref().filter(|o| known_size(*o).is_some()) }) else { return RT_EINVAL.into() };
+    let class = match opts.stack_size {
+        0 => None,
+        small if small < MIN_SIZE => return RT_EINVAL.into(),
+        size => match Class::of(size) {
+            Some(class) => Some(class),
+            None => return code_of(Error::NoMemory).into(),
+        },
+    };
+    // SAFETY: the caller passes NULL or a string.
+    let name = unsafe { (!opts.name.is_null()).then(|| copy_name(CStr::from_ptr(opts.name))) };
+    spawn_with(r#fn, arg, Options { class, name, on_end: None })
+}
+
+/// The first 63 bytes of a name, cut at the last whole UTF-8 character.
+fn copy_name(from: &CStr) -> Box<Name> {
+    let bytes = from.to_bytes();
+    let mut len = bytes.len().min(63);
+    while len > 0 && len < bytes.len() && bytes[len] & 0xc0 == 0x80 {
+        len -= 1;
+    }
+    let mut name = Box::new(Name([0; 64]));
+    name.0[..len].copy_from_slice(&bytes[..len]);
+    name
+}
+
+pub(super) fn spawn_with(f: rt_fn, arg: *mut c_void, options: Options) -> i64 {
+    let Some(f) = f else { return RT_EINVAL.into() };
+    entry(|m| {
+        if m.in_commit.get() {
+            return code_of(Error::NotPermitted).into();
+        }
+        errno::preserved(|| {
+            if let Err(e) = rt::ensure_up() {
+                return code_of(e).into();
+            }
+            spawn::spawn(f, arg, options).unwrap_or(code_of(Error::NoMemory).into())
+        })
+    })
+}
+
+/**
+ * The calling goroutine. On a plain thread what it answers stands for that thread, until the thread ends.
+ *
+ * Returns it, never NULL.
+ * Call from: any thread. Blocks: nothing. Since 0.1.
+ */
+#[unsafe(no_mangle)]
+pub extern "C" fn rt_self() -> *mut rt_g {
+    let m = m::current().unwrap_or_else(leave_attached);
+    m.curg.get().map_or(ptr::null_mut(), |g| ptr::from_ref(g).cast_mut().cast())
+}
+
+/// Makes the record of a thread that only asks for it, and leaves the runtime again.
+#[cold]
+fn leave_attached() -> &'static m::M {
+    entry(|m| m)
+}
+
+/**
+ * The id of the calling goroutine; 0 on a plain thread.
+ *
+ * Call from: anywhere, also a signal handler. Blocks: nothing. Since 0.1.
+ */
+#[unsafe(no_mangle)]
+pub extern "C" fn rt_goid() -> i64 {
+    let g = m::current().and_then(|m| m.curg.get());
+    g.map_or(0, |g| g.id.load(std::sync::atomic::Ordering::Relaxed))
+}
+
+/**
+ * Gives way: the goroutine goes behind everything that is runnable on its processor. On a plain thread it is
+ * sched_yield. In the unlockf of a park it does nothing.
+ *
+ * Call from: any thread. Blocks: nothing. Since 0.1.
+ */
+#[unsafe(no_mangle)]
+pub extern "C" fn rt_gosched() {
+    entry(|m| match m.goroutine() {
+        Some(_) if m.in_commit.get() => {}
+        Some(_) => run::gosched(),
+        None => errno::preserved(std::thread::yield_now),
+    });
+}

@@ -1,0 +1,118 @@
+//! Starting the runtime, running a main goroutine, asking for its size.
+
+use super::base::{RT_EINVAL, RT_EPERM, rt_fn};
+use super::{code, entry, known_size};
+use crate::error::Error;
+use crate::rt::{self, Config};
+use crate::sched::g::EndHook;
+use crate::sched::note::Note;
+use crate::sched::spawn::{self, Options};
+use crate::sched::{global, m};
+use crate::sys::cpu;
+use std::ffi::{c_int, c_void};
+
+/// Configuration flag: never take a P from code outside the runtime, and never end its time slice.
+pub const RT_COOPERATIVE: u64 = 0x1;
+
+/// What rt_init takes. Zero everything, set struct_size, then what is to differ from the default.
+#[repr(C)]
+#[allow(non_camel_case_types)]
+pub struct rt_config {
+    /// sizeof(rt_config)
+    pub struct_size: usize,
+    /// Address space of one goroutine stack, bytes; 0: RT_STACK_SIZE of the environment, else 256 KiB. At least 16 KiB.
+    pub stack_size: usize,
+    /// RT_COOPERATIVE, or 0.
+    pub flags: u64,
+    /// How many goroutines run at once; 0: RT_MAXPROCS, else the CPUs this process may use. At most 1024 are used.
+    pub maxprocs: u32,
+    /// Upper limit of the threads the runtime makes; 0: 10,000. At least 2.
+    pub max_threads: u32,
+}
+
+/**
+ * Starts the runtime with a configuration of the caller's. Without it, the first call that needs the runtime starts
+ * it with defaults.
+ *
+ * @param cfg  the configuration; read during the call only
+ * Returns RT_OK.
+ * Errors: RT_EINVAL: cfg is NULL, struct_size is too small or what lies behind the known members is not zero, an unknown
+ * flag, a stack below 16 KiB, a bad value in the environment; RT_EBUSY: the runtime is up; RT_ENOMEM.
+ * Call from: any thread. Blocks: nothing. Since 0.1.
+ */
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rt_init(cfg: *const rt_config) -> c_int {
+    // SAFETY: the caller passes NULL or a struct that begins with its size.
+    let cfg = match unsafe { cfg.as_ref().filter(|c| known_size(*c).is_some()) } {
+        Some(c) if c.flags & !RT_COOPERATIVE == 0 => c,
+        _ => return RT_EINVAL,
+    };
+    let config = Config {
+        stack_size: cfg.stack_size,
+        cooperative: cfg.flags & RT_COOPERATIVE != 0,
+        maxprocs: cfg.maxprocs as usize,
+        max_threads: cfg.max_threads as usize,
+    };
+    entry(|_| code(rt::init(config)))
+}
+
+/**
+ * Runs a function as a goroutine and waits until it ends. Other goroutines go on after that. Several threads may be
+ * in it at once.
+ *
+ * @param fn   the function
+ * @param arg  handed to it as it is
+ * Returns RT_OK when the goroutine has ended.
+ * Errors: RT_EINVAL: fn is NULL; RT_EPERM: called on a goroutine; RT_ENOMEM.
+ * Call from: any thread that is not a goroutine's. Blocks: the thread. Since 0.1.
+ */
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rt_run(r#fn: rt_fn, arg: *mut c_void) -> c_int {
+    let Some(f) = r#fn else { return RT_EINVAL };
+    entry(|m| {
+        if m.goroutine().is_some() || m.in_commit.get() {
+            return RT_EPERM;
+        }
+        code(rt::ensure_up().and_then(|()| run(f, arg)))
+    })
+}
+
+fn run(f: crate::sched::g::GoFn, arg: *mut c_void) -> crate::error::Result {
+    unsafe fn signal(note: *const ()) {
+        // SAFETY: `run` below keeps the note until it was signalled.
+        unsafe { (*note.cast::<Note>()).signal() }
+    }
+    let ended = Note::new();
+    let hook = EndHook { f: signal, arg: (&raw const ended).cast() };
+    spawn::spawn(f, arg, Options { on_end: Some(hook), ..Options::default() }).map_err(|_| Error::NoMemory)?;
+    ended.wait();
+    Ok(())
+}
+
+/**
+ * How many goroutines may run at once.
+ *
+ * @param n  below 1: only asks. In this version the number can't be changed once the runtime is up.
+ * Returns the number; before the runtime is up, the default that it would start with. RT_EPERM for n >= 1.
+ * Call from: any thread. Blocks: nothing. Since 0.1.
+ */
+#[unsafe(no_mangle)]
+pub extern "C" fn rt_maxprocs(n: c_int) -> c_int {
+    if n >= 1 {
+        return RT_EPERM;
+    }
+    if rt::is_up() { global::procs() as c_int } else { crate::sys::errno::preserved(cpu::default_procs) as c_int }
+}
+
+/**
+ * How many goroutines there are: spawned and not yet ended, whatever they wait for.
+ *
+ * Call from: any thread. Blocks: nothing. Since 0.1.
+ */
+#[unsafe(no_mangle)]
+pub extern "C" fn rt_num_goroutine() -> i64 {
+    match m::current() {
+        None if !rt::is_up() => 0,
+        _ => entry(|_| spawn::count().max(0)),
+    }
+}

@@ -1,0 +1,60 @@
+//! The C ABI: the only room with C types. Each function converts its arguments and calls a room below; `include/gort.h`
+//! is generated from this one, and the comments here are its manual.
+
+pub mod base;
+pub mod chan;
+pub mod goroutine;
+pub mod lifecycle;
+pub mod park;
+pub mod sync;
+pub mod time;
+
+use crate::error::{Error, Result};
+use crate::sched::handshake;
+use crate::sched::m::M;
+use std::ffi::c_int;
+
+/// The one way from outside into the runtime and back.
+#[inline(always)]
+fn entry<R>(body: impl FnOnce(&'static M) -> R) -> R {
+    let (m, outer) = handshake::enter();
+    let r = body(m);
+    handshake::leave(outer);
+    r
+}
+
+/// The one converter of results.
+#[inline(always)]
+fn code(r: Result) -> c_int {
+    match r {
+        Ok(()) => base::RT_OK,
+        Err(e) => code_of(e),
+    }
+}
+
+fn code_of(e: Error) -> c_int {
+    match e {
+        Error::Again => base::RT_EAGAIN,
+        Error::Closed => base::RT_ECLOSED,
+        Error::TimedOut => base::RT_ETIMEDOUT,
+        Error::Invalid => base::RT_EINVAL,
+        Error::NoMemory => base::RT_ENOMEM,
+        Error::Busy => base::RT_EBUSY,
+        Error::NotPermitted => base::RT_EPERM,
+    }
+}
+
+/// How many bytes of a caller's struct we read: its size, if the part that we do not know is zero.
+///
+/// # Safety
+/// `at` points at a struct whose first member is its size, and that many bytes are readable.
+unsafe fn known_size<T>(at: *const T) -> Option<usize> {
+    // SAFETY: the first member, as the caller promises.
+    let size = unsafe { at.cast::<usize>().read_unaligned() };
+    if size < size_of::<T>() {
+        return None;
+    }
+    // SAFETY: inside the size that the caller vouches for.
+    let rest = unsafe { std::slice::from_raw_parts(at.cast::<u8>().add(size_of::<T>()), size - size_of::<T>()) };
+    rest.iter().all(|&b| b == 0).then_some(size_of::<T>())
+}

@@ -1,0 +1,22 @@
+//! What can go wrong in a call, as callers see it. `capi` turns it into a negative errno value, nobody else.
+
+/// See `rt_strerror` for what each means.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Error {
+    /// Not now, and the caller did not want to wait.
+    Again,
+    /// The channel is closed.
+    Closed,
+    /// Time is over.
+    TimedOut,
+    /// An impossible argument.
+    Invalid,
+    /// No memory.
+    NoMemory,
+    /// Too late.
+    Busy,
+    /// Not from here, or not what is so.
+    NotPermitted,
+}
+
+pub type Result<T = ()> = std::result::Result<T, Error>;

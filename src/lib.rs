@@ -1,0 +1,25 @@
+//! gort: goroutines, channels and a scheduler behind a C ABI.
+//!
+//! The map of the house, from the bottom up; a room uses only rooms above it in this list:
+//!
+//! * [`error`]: what can go wrong in a call.
+//! * [`sys`]: the system and the processor: context switch, stacks, futexes, locks, clocks.
+//! * `time::heap`: a heap of times.
+//! * [`sched`]: goroutines, threads, Ps; park and ready, the waist that everything else stands on.
+//! * [`time`]: timeouts and sleep.
+//! * [`sync`]: channels, mutex, waitgroup.
+//! * `rt`: birth of the runtime.
+//! * `capi`: the only room with C types. `include/gort.h` is generated from it.
+//!
+//! `docs/ARCHITECTURE.md` says more. Built with `--cfg loom`, only the protocols and their models remain.
+
+pub mod error;
+pub mod sched;
+pub mod sync;
+pub mod sys;
+pub mod time;
+
+#[cfg(not(loom))]
+pub mod capi;
+#[cfg(not(loom))]
+pub mod rt;

@@ -1,0 +1,236 @@
+//! Finding the next goroutine: `findRunnable` of Go, on the worker's own stack.
+//!
+//! In order: deadlines that are due; every 61st slice the global queue; `runnext` and the local queue; a batch of the
+//! global queue; other Ps, as a spinner; then the idle protocol of `idle.rs`, and sleep.
+//!
+//! A spinner looks round for a while before it gives up, since sleeping and waking cost far more than the look. It
+//! takes a `runnext` only if that stood untouched for [`STALE`]: a goroutine made ready just now will run on its own
+//! P, with its waker's data in the cache, and a ping-pong pair must not be torn apart.
+
+use super::g::G;
+use super::global::{self, IDLE};
+use super::m::{self, M};
+use super::p::P;
+use super::run;
+use crate::sys::atomic::spin_hint;
+use crate::sys::clock::{self, NEVER};
+use crate::sys::cpu;
+use std::ptr;
+use std::sync::atomic::{AtomicI64, Ordering::*};
+
+/// How long a spinner looks round before it sleeps, ns: about what a futex wake-up costs.
+const SPIN: i64 = 40_000;
+/// How long a `runnext` must stand untouched before a thief takes it, ns.
+const STALE: i64 = 10_000;
+/// What a P gains when a thief found its lone `runnext` worth taking, and its bounds. See `idle.rs`.
+const CREDIT_GAIN: i32 = 4;
+const CREDIT_MOST: i32 = 16;
+
+/// How long spinners spin: nothing where there is but one CPU.
+static SPIN_TIME: AtomicI64 = AtomicI64::new(SPIN);
+
+/// Called once, before the first worker.
+pub fn set_up() {
+    SPIN_TIME.store(if cpu::affinity() > 1 { SPIN } else { 0 }, Relaxed);
+}
+
+/// The next goroutine for this worker. Sleeps until there is one.
+pub fn runnable(m: &'static M) -> &'static G {
+    loop {
+        m.attn.fetch_and(!m::PREEMPT, Relaxed);
+        let p = m.p();
+        if let Some(g) = m.handoff.take() {
+            return g;
+        }
+        if p.timers.earliest() != NEVER {
+            run::run_timers(p, clock::now(), true);
+        }
+        if let Some(g) = local(p).or_else(|| global::take_batch(p)) {
+            if m.spinning.get() {
+                stop_spinning(m);
+            }
+            p.count_switch();
+            return g;
+        }
+        if let Some(g) = steal(m, p) {
+            stop_spinning(m);
+            p.count_switch();
+            return g;
+        }
+        go_idle(m, p);
+    }
+}
+
+fn local(p: &'static P) -> Option<&'static G> {
+    if let Some(g) = p.take_next() {
+        return Some(g);
+    }
+    if p.new_slice()
+        && global::has_global()
+        && let Some(g) = global::take_one()
+    {
+        return Some(g);
+    }
+    p.pop()
+}
+
+/// A `runnext` that a spinner keeps an eye on.
+struct Seen {
+    p: &'static P,
+    next: *const G,
+    switches: u64,
+    since: i64,
+}
+
+impl Seen {
+    fn look(p: &'static P, since: i64) -> Option<Seen> {
+        let next = p.peek_next();
+        (!next.is_null()).then(|| Seen { p, next, switches: p.switches.load(Relaxed), since })
+    }
+
+    fn is_same(&self) -> bool {
+        ptr::eq(self.p.peek_next(), self.next) && self.p.switches.load(Relaxed) == self.switches
+    }
+}
+
+/// Looks at the other Ps. If it answers a goroutine, the caller spins.
+fn steal(m: &'static M, p: &'static P) -> Option<&'static G> {
+    let n = global::procs();
+    if n == 1 {
+        return None;
+    }
+    if !m.spinning.get() {
+        if !IDLE.start_spinning(n) {
+            return None;
+        }
+        m.spinning.set(true);
+    }
+    let begin = clock::now();
+    let mut now = begin;
+    let mut seen: Option<Seen> = None;
+    loop {
+        if let Some(g) = steal_round(m, p, now) {
+            return Some(g);
+        }
+        match &seen {
+            Some(s) if s.is_same() => {
+                if now - s.since >= STALE
+                    && let Some(g) = s.p.steal_next(s.next)
+                {
+                    let credit = s.p.lone_credit.load(Relaxed);
+                    s.p.lone_credit.store((credit + CREDIT_GAIN).min(CREDIT_MOST), Relaxed);
+                    return Some(g);
+                }
+            }
+            _ => seen = Seen::look(global::p(m.random() % n), now).filter(|s| !ptr::eq(s.p, p)),
+        }
+        if now - begin >= SPIN_TIME.load(Relaxed) {
+            return None;
+        }
+        for _ in 0..20 {
+            spin_hint();
+        }
+        now = clock::now();
+    }
+}
+
+/// One look at everybody's queues and deadlines, from a random start in a random order.
+fn steal_round(m: &'static M, p: &'static P, now: i64) -> Option<&'static G> {
+    let n = global::procs();
+    if let Some(g) = global::take_batch(p) {
+        return Some(g);
+    }
+    let mut at = m.random() % n;
+    let step = coprime_step(m.random(), n);
+    for _ in 0..n {
+        let victim = global::p(at);
+        at = (at + step) % n;
+        if victim.timers.earliest() <= now {
+            run::run_timers(victim, now, false);
+            if let Some(g) = p.take_next() {
+                return Some(g);
+            }
+        }
+        if !ptr::eq(victim, p)
+            && victim.has_queued()
+            && let Some(g) = rob(victim, p)
+        {
+            return Some(g);
+        }
+    }
+    None
+}
+
+/// Takes half of the victim's queue: one goroutine to run, the others into our own queue.
+#[inline(never)]
+fn rob(victim: &'static P, p: &'static P) -> Option<&'static G> {
+    use crossbeam_deque::Steal;
+    loop {
+        match victim.stealer.steal_batch_and_pop(p.worker()) {
+            Steal::Success(q) => return Some(q.0),
+            Steal::Empty => return None,
+            Steal::Retry => {}
+        }
+    }
+}
+
+/// A step that visits every P before it comes back to the first.
+fn coprime_step(random: u32, n: u32) -> u32 {
+    fn gcd(a: u32, b: u32) -> u32 {
+        if b == 0 { a } else { gcd(b, a % b) }
+    }
+    let mut step = random % n + 1;
+    while gcd(step, n) != 1 {
+        step += 1;
+    }
+    step % n
+}
+
+/// The spinner has found work.
+fn stop_spinning(m: &'static M) {
+    m.spinning.set(false);
+    global::stop_spinning();
+}
+
+/// The sleeper's half of the idle protocol. Returns with a P, as a spinner, when there may be work.
+fn go_idle(m: &'static M, p: &'static P) {
+    m.p.set(None);
+    global::put_idle_p(p);
+    if m.spinning.replace(false) {
+        let _ = IDLE.stop_spinning();
+    } else {
+        IDLE.before_recheck();
+    }
+    let again = global::has_work() || global::earliest() <= clock::now();
+    let p = match again.then(global::take_idle_p).flatten() {
+        Some(p) => {
+            IDLE.spin_anyway();
+            p
+        }
+        None => global::sleep(m),
+    };
+    p.m.store(ptr::from_ref(m).cast_mut(), Relaxed);
+    m.p.set(Some(p));
+    m.spinning.set(true);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stealing_visits_every_p() {
+        for n in 1..40 {
+            for random in 0..100 {
+                let step = coprime_step(random, n);
+                let mut seen = vec![false; n as usize];
+                let mut at = random % n;
+                for _ in 0..n {
+                    seen[at as usize] = true;
+                    at = (at + step) % n;
+                }
+                assert!(seen.iter().all(|&s| s), "n {n} random {random} step {step}");
+            }
+        }
+    }
+}

@@ -1,0 +1,231 @@
+//! G: a goroutine's record, and the table of all of them.
+//!
+//! Records live in chunks that are never unmapped, so a `&'static G` stays readable whatever happened to the
+//! goroutine: a stray ready reads a state word, not freed memory. Zeroed memory is a dead record. A record's
+//! index in the table, with a number that counts its tickets, makes a ticket (see [`G::ticket`]).
+//!
+//! Who may touch what: fields in a `Cell` belong to the owner of the goroutine as the table in `state.rs` has it
+//! (the M that runs it, the queue it is on, or whoever has claimed it). The state word passes that ownership on,
+//! with the ordering that makes the fields visible. Atomics may be read by anybody.
+
+use super::list::GList;
+use super::state::{StateWord, Token};
+use crate::sys::lock::{Rank, RawLock};
+use crate::sys::mem;
+use crate::sys::stack::{Class, Stack};
+use std::cell::{Cell, UnsafeCell};
+use std::ffi::{c_char, c_void};
+use std::ptr;
+use std::sync::atomic::{AtomicI64, AtomicPtr, AtomicU64, Ordering::*};
+
+/// A goroutine's function.
+pub type GoFn = unsafe extern "C" fn(*mut c_void);
+
+/// What `rt_goready` wants of a user's park, and what runs after the switch: `bool unlockf(g, lock)`.
+pub type UnlockFn = unsafe extern "C" fn(*mut G, *mut c_void) -> bool;
+
+/// See the file's header.
+#[repr(C, align(64))]
+pub struct G {
+    pub word: StateWord,
+    /// Where it goes on, while it does not run.
+    pub sp: Cell<*mut u8>,
+    /// The next one on whatever list it is on.
+    pub link: Cell<Option<&'static G>>,
+    /// Its stack; none before it first runs, and for a plain thread.
+    pub stack: Cell<Stack>,
+    pub entry: Cell<Option<GoFn>>,
+    pub arg: Cell<*mut c_void>,
+    /// Positive, never used again; 0 for a plain thread's record.
+    pub id: AtomicI64,
+    /// The newest id it has given away: the next must be higher, also from another P's block.
+    pub last_child: Cell<i64>,
+    /// Why it waits: a string of static life.
+    pub reason: AtomicPtr<c_char>,
+    /// A copy of its name (at most 63 bytes and the zero), or null. Freed with the goroutine.
+    pub name: AtomicPtr<Name>,
+    /// What runs when it has ended and is no longer counted.
+    pub on_end: Cell<Option<EndHook>>,
+    /// The ticket that names the present park, or 0.
+    ticket_live: AtomicU64,
+    /// The ticket that names the next park, or 0.
+    ticket_next: Cell<u64>,
+    /// How many tickets this record has ever given out.
+    ticket_count: Cell<u64>,
+    index: Cell<u32>,
+    pub class: Cell<Class>,
+    /// It stands for a plain thread: its parks block the thread.
+    pub is_thread: Cell<bool>,
+    /// Set by time when it wins a park.
+    pub timed_out: Cell<bool>,
+}
+
+const _: () = assert!(size_of::<G>() <= 256);
+
+// SAFETY: the header says who touches the cells, and the state word orders it.
+unsafe impl Sync for G {}
+
+/// Told of a goroutine's end, as its last act: who waits in `rt_run`, or a waitgroup.
+#[derive(Clone, Copy)]
+pub struct EndHook {
+    pub f: unsafe fn(*const ()),
+    pub arg: *const (),
+}
+
+/// A name in memory of its own.
+pub struct Name(pub [u8; 64]);
+
+/// Tickets: the low 27 bits are the record's index, the rest counts. Counting starts at 1, so no
+/// ticket is 0. 37 bits of count outlast three hours of one goroutine that does nothing but park with tickets, 100 ns
+/// each; then its next ticket repeats its first, which somebody would have to have kept since.
+const INDEX_BITS: u32 = 27;
+const CHUNK: usize = 4096;
+const CHUNKS: usize = (1 << INDEX_BITS) / CHUNK;
+
+impl G {
+    /// The ticket of the next park: the same until that park. Asked by the goroutine itself.
+    pub fn ticket(&self) -> u64 {
+        if self.ticket_next.get() == 0 {
+            let n = (self.ticket_count.get() % ((1 << (64 - INDEX_BITS)) - 1)) + 1;
+            self.ticket_count.set(n);
+            self.ticket_next.set((n << INDEX_BITS) | self.index.get() as u64);
+        }
+        self.ticket_next.get()
+    }
+
+    /// A user's park begins: its ticket, if one was asked for, names it. Before the switch.
+    pub fn ticket_begins(&self) {
+        self.ticket_live.store(self.ticket_next.take(), Relaxed);
+    }
+
+    /// Whether `ticket` names the park that is on, given that `token` was read from the word before.
+    pub fn is_ticket_of(&self, ticket: u64) -> bool {
+        self.ticket_live.load(Relaxed) == ticket
+    }
+
+    /// The goroutine ends: no ticket of it is good any more.
+    pub fn ticket_ends(&self) {
+        self.ticket_next.set(0);
+        self.ticket_live.store(0, Relaxed);
+    }
+}
+
+/// The record a ticket names, if there is such a record.
+pub fn by_ticket(ticket: u64) -> Option<&'static G> {
+    let index = (ticket & ((1 << INDEX_BITS) - 1)) as usize;
+    let chunk = TABLE[index / CHUNK].load(Acquire);
+    if ticket == 0 || chunk.is_null() {
+        return None;
+    }
+    // SAFETY: a chunk has CHUNK records, is never unmapped, and zeroed records are valid.
+    Some(unsafe { &*chunk.add(index % CHUNK) })
+}
+
+static TABLE: [AtomicPtr<G>; CHUNKS] = [const { AtomicPtr::new(ptr::null_mut()) }; CHUNKS];
+
+struct Free {
+    list: GList,
+    /// Indices below this have been handed out at least once.
+    next: usize,
+}
+
+struct Records {
+    lock: RawLock,
+    free: UnsafeCell<Free>,
+}
+
+// SAFETY: `free` is touched under the lock.
+unsafe impl Sync for Records {}
+
+static RECORDS: Records =
+    Records { lock: RawLock::new(Rank::Records), free: UnsafeCell::new(Free { list: GList::new(), next: 0 }) };
+
+/// Moves up to `n` dead records to `into`. False if there is not even one, for want of memory.
+pub fn allocate(into: &GList, n: usize) -> bool {
+    RECORDS.lock.lock();
+    // SAFETY: the lock is held.
+    let free = unsafe { &mut *RECORDS.free.get() };
+    for _ in 0..n {
+        match free.list.pop().or_else(|| fresh(&mut free.next)) {
+            Some(g) => into.push_back(g),
+            None => break,
+        }
+    }
+    RECORDS.lock.unlock();
+    !into.is_empty()
+}
+
+/// Gives up to `n` dead records of `from` back.
+pub fn release(from: &GList, n: usize) {
+    RECORDS.lock.lock();
+    // SAFETY: the lock is held.
+    let free = unsafe { &mut *RECORDS.free.get() };
+    for _ in 0..n {
+        match from.pop() {
+            Some(g) => free.list.push_front(g),
+            None => break,
+        }
+    }
+    RECORDS.lock.unlock();
+}
+
+/// The record after all that were ever used. Under the lock of the table.
+fn fresh(next: &mut usize) -> Option<&'static G> {
+    let slot = TABLE.get(*next / CHUNK)?;
+    if slot.load(Relaxed).is_null() {
+        slot.store(mem::map(CHUNK * size_of::<G>())?.cast(), Release);
+    }
+    // SAFETY: the chunk is mapped for good, page-aligned, and zeroed memory is a valid dead record.
+    let g: &'static G = unsafe { &*slot.load(Relaxed).add(*next % CHUNK) };
+    g.index.set(*next as u32);
+    *next += 1;
+    Some(g)
+}
+
+/// The token of a user's park that is on, if it is the one that `ticket` names.
+pub fn park_of_ticket(ticket: u64) -> Option<(&'static G, Token)> {
+    let g = by_ticket(ticket)?;
+    // The word first: if a claim with this token succeeds, the goroutine has not run since, and the ticket read in
+    // between belongs to that very park.
+    let token = g.word.waiting_in(super::state::Kind::Park)?;
+    g.is_ticket_of(ticket).then_some((g, token))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_come_back() {
+        let list = GList::new();
+        assert!(allocate(&list, 10));
+        assert_eq!(list.len(), 10);
+        let g = list.pop().unwrap();
+        assert!(!g.word.is_alive());
+        list.push_front(g);
+        release(&list, 100);
+        assert!(list.is_empty());
+    }
+
+    #[test]
+    fn tickets_name_one_park() {
+        let list = GList::new();
+        assert!(allocate(&list, 1));
+        let g = list.pop().unwrap();
+        let t = g.ticket();
+        assert_ne!(t, 0);
+        assert_eq!(t, g.ticket(), "the same until the park");
+        assert!(ptr::eq(by_ticket(t).unwrap(), g));
+        assert!(!g.is_ticket_of(t), "not before the park");
+        g.ticket_begins();
+        assert!(g.is_ticket_of(t));
+        g.ticket_begins();
+        assert!(!g.is_ticket_of(t), "not in the next one");
+        assert_ne!(g.ticket(), t);
+        g.ticket_ends();
+        assert!(by_ticket(0).is_none());
+        assert!(by_ticket(u64::MAX).is_none());
+        list.push_back(g);
+        release(&list, 1);
+    }
+}

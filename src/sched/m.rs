@@ -1,0 +1,239 @@
+//! M: an OS thread as the runtime sees it. Workers run goroutines; any other thread that calls in gets an M as well,
+//! with a G record that stands for it, so that it can wait wherever a goroutine can.
+//!
+//! An M belongs to its thread: the `Cell`s are that thread's, except `next_p` and `idle_link`, which others
+//! write under the scheduler's lock before they set `note`. Records of Ms are never freed, only used again, because the
+//! monitor and late wakers may look at one at any time.
+
+use super::g::{self, G};
+use super::list::GList;
+use super::p::{P, SpawnCache};
+use super::global;
+use crate::sys::{errno, tls};
+use std::cell::{Cell, UnsafeCell};
+use std::ffi::c_int;
+use std::ptr;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicPtr, AtomicU8, AtomicU32, Ordering::*};
+
+/// `in_rt`: the thread runs code of the program.
+pub const USER: u8 = 0;
+/// `in_rt`: the thread runs the runtime.
+pub const RT: u8 = 1;
+
+/// `attn`: the time slice is over.
+pub const PREEMPT: u32 = 1;
+
+/// See the file's header.
+#[repr(C, align(128))]
+pub struct M {
+    /// The handshake of protocols: written by this thread alone, read by the monitor. On a line with `attn` and what
+    /// each call reads.
+    pub in_rt: AtomicU8,
+    pub attn: AtomicU32,
+    /// The goroutine that runs here; on a plain thread the record that stands for it; none on the scheduler's stack.
+    pub curg: Cell<Option<&'static G>>,
+    pub p: Cell<Option<&'static P>>,
+    /// The scheduler's stack, while a goroutine runs.
+    pub g0_sp: Cell<*mut u8>,
+    /// The thread's errno: cached, because compilers take its address for a constant across a switch.
+    pub errno: Cell<*mut c_int>,
+    /// A user's `unlockf` is running: nothing may block.
+    pub in_commit: Cell<bool>,
+    pub is_worker: Cell<bool>,
+    pub spinning: Cell<bool>,
+    /// A goroutine taken off a queue that must be started from the scheduler's stack.
+    pub handoff: Cell<Option<&'static G>>,
+    rng: Cell<u64>,
+    /// 1 when a waker has set `next_p`.
+    pub note: AtomicU32,
+    pub next_p: Cell<Option<&'static P>>,
+    /// What a plain thread spawns with; a worker uses its P's.
+    pub cache: SpawnCache,
+    /// The next idle M, while this one is on that list; or the next unused one.
+    pub idle_link: Cell<Option<&'static M>>,
+    /// The next of all Ms, for good.
+    all_link: Cell<Option<&'static M>>,
+}
+
+// SAFETY: the header says who touches the cells.
+unsafe impl Sync for M {}
+
+impl M {
+    fn new() -> Self {
+        M {
+            in_rt: AtomicU8::new(RT),
+            attn: AtomicU32::new(0),
+            curg: Cell::new(None),
+            p: Cell::new(None),
+            g0_sp: Cell::new(ptr::null_mut()),
+            errno: Cell::new(ptr::null_mut()),
+            in_commit: Cell::new(false),
+            is_worker: Cell::new(false),
+            spinning: Cell::new(false),
+            handoff: Cell::new(None),
+            rng: Cell::new(0),
+            note: AtomicU32::new(0),
+            next_p: Cell::new(None),
+            cache: SpawnCache::new(),
+            idle_link: Cell::new(None),
+            all_link: Cell::new(None),
+        }
+    }
+
+    /// The goroutine that runs here, if it is one.
+    #[inline]
+    pub fn goroutine(&self) -> Option<&'static G> {
+        self.curg.get().filter(|g| !g.is_thread.get())
+    }
+
+    /// The P of a worker that has one.
+    #[inline]
+    pub fn p(&self) -> &'static P {
+        match self.p.get() {
+            Some(p) => p,
+            None => crate::throw!("a worker without a P schedules"),
+        }
+    }
+
+    /// A pseudo-random number (xorshift64*).
+    pub fn random(&self) -> u32 {
+        let mut x = self.rng.get();
+        x ^= x >> 12;
+        x ^= x << 25;
+        x ^= x >> 27;
+        self.rng.set(x);
+        (x.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 32) as u32
+    }
+
+    /// Takes the thread that calls: its thread-local word names this M from here on.
+    fn bind(&'static self, is_worker: bool) {
+        static SEEDS: AtomicI64 = AtomicI64::new(1);
+        let seed = (SEEDS.fetch_add(1, Relaxed) as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        self.rng.set(seed ^ crate::sys::clock::now() as u64 | 1);
+        self.errno.set(errno::location());
+        self.is_worker.set(is_worker);
+        self.in_rt.store(RT, Relaxed);
+        self.attn.store(0, Relaxed);
+        tls::set(ptr::from_ref(self).cast_mut().cast());
+    }
+
+    /// A worker's thread begins.
+    pub fn bind_worker(&'static self) {
+        self.bind(true);
+    }
+}
+
+/// The calling thread's M, if it has one.
+#[inline(always)]
+pub fn current() -> Option<&'static M> {
+    // SAFETY: the word is null or an M, and Ms are never freed.
+    unsafe { tls::get().cast::<M>().as_ref() }
+}
+
+struct FreeMs(UnsafeCell<Option<&'static M>>);
+
+// SAFETY: touched under the scheduler's lock.
+unsafe impl Sync for FreeMs {}
+
+static FREE: FreeMs = FreeMs(UnsafeCell::new(None));
+
+/// An M that no thread has.
+pub fn allocate() -> &'static M {
+    global::lock();
+    // SAFETY: the scheduler's lock is held.
+    let free = unsafe { &mut *FREE.0.get() };
+    let old = *free;
+    if let Some(m) = old {
+        *free = m.idle_link.take();
+    }
+    global::unlock();
+    old.unwrap_or_else(|| {
+        let m: &'static M = Box::leak(Box::new(M::new()));
+        global::lock();
+        // SAFETY: null or an M, which is never freed.
+        m.all_link.set(unsafe { ALL.load(Relaxed).as_ref() });
+        ALL.store(ptr::from_ref(m).cast_mut(), Release);
+        global::unlock();
+        m
+    })
+}
+
+static ALL: AtomicPtr<M> = AtomicPtr::new(ptr::null_mut());
+
+/// Every M there ever was.
+pub fn all() -> impl Iterator<Item = &'static M> {
+    // SAFETY: null or an M, which is never freed.
+    let mut next = unsafe { ALL.load(Acquire).as_ref() };
+    std::iter::from_fn(move || {
+        let m = next?;
+        next = m.all_link.get();
+        Some(m)
+    })
+}
+
+/// The M's thread is gone.
+pub fn free(m: &'static M) {
+    global::lock();
+    // SAFETY: the scheduler's lock is held.
+    let free = unsafe { &mut *FREE.0.get() };
+    m.idle_link.set(*free);
+    *free = Some(m);
+    global::unlock();
+}
+
+/// The calling plain thread's M, made if need be.
+#[cold]
+#[inline(never)]
+pub fn attach() -> &'static M {
+    errno::preserved(|| {
+        let m = allocate();
+        let list = GList::new();
+        if !g::allocate(&list, 1) {
+            crate::throw!("no memory for a thread's record");
+        }
+        let g = list.pop().expect("one was allocated");
+        g.is_thread.set(true);
+        g.id.store(0, Relaxed);
+        g.word.spawn();
+        g.word.run();
+        m.curg.set(Some(g));
+        m.p.set(None);
+        m.bind(false);
+        on_thread_exit(m);
+        m
+    })
+}
+
+/// Asks to be told when the thread ends, whoever made it.
+fn on_thread_exit(m: &'static M) {
+    static MADE: AtomicBool = AtomicBool::new(false);
+    static KEY: AtomicU32 = AtomicU32::new(0);
+    global::lock();
+    if !MADE.load(Relaxed) {
+        let mut key = 0;
+        // SAFETY: key is a valid out pointer, and `detach` matches the type of a destructor.
+        if unsafe { libc::pthread_key_create(&mut key, Some(detach)) } == 0 {
+            KEY.store(key, Relaxed);
+            MADE.store(true, Relaxed);
+        }
+    }
+    global::unlock();
+    if MADE.load(Relaxed) {
+        // SAFETY: the key was made above. Without it, or on failure, the record of the thread is lost: a leak.
+        unsafe { libc::pthread_setspecific(KEY.load(Relaxed), ptr::from_ref(m).cast()) };
+    }
+}
+
+unsafe extern "C" fn detach(m: *mut std::ffi::c_void) {
+    // SAFETY: the value of the key is the M that `attach` made for this thread.
+    let m: &'static M = unsafe { &*m.cast::<M>() };
+    tls::set(ptr::null_mut());
+    if let Some(g) = m.curg.take() {
+        g.ticket_ends();
+        g.word.end();
+        g.is_thread.set(false);
+        m.cache.put_record(g);
+    }
+    m.cache.flush(global::default_class());
+    free(m);
+}

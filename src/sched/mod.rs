@@ -1,0 +1,57 @@
+//! The scheduler: goroutines (G) run on OS threads (M) that hold a P, the right to run goroutine code.
+//!
+//! The names, the order in which work is found and the idle protocol are Go's (runtime/proc.go); what differs, and why:
+//!
+//! * A goroutine that leaves switches straight to the next one of its P, without the scheduler's stack (`run.rs`).
+//! * Stacks are bound at the first run, and a goroutine that ends hands its stack on (`run.rs`, `sys/stack.rs`).
+//! * Any thread of the program takes part: it has a record like a goroutine's, and its parks put the thread to
+//!   sleep (`park.rs`).
+//! * A thread that finds work wakes another only if there is visibly more; a lone `runnext` as a rule wakes nobody
+//!   (`idle.rs`). The sleeper that waits for the earliest deadline is replaced, not woken (`global.rs`).
+//!
+//! From the bottom up:
+//!
+//! | file | what it is |
+//! |---|---|
+//! | `state.rs` | the state word: who owns a goroutine, who wins a wake-up |
+//! | `g.rs`, `list.rs` | records, tickets, lists of goroutines |
+//! | `timers.rs` | the deadlines of a P |
+//! | `p.rs`, `m.rs` | Ps with their queues and caches; Ms |
+//! | `idle.rs`, `global.rs` | when threads sleep and wake; what all share |
+//! | `find.rs`, `run.rs` | finding the next goroutine; switching |
+//! | `monitor.rs` | the thread that watches, and makes threads |
+//! | `park.rs`, `note.rs` | the waist: park and ready; an event on top of it |
+//! | `handshake.rs` | in and out of the runtime |
+//! | `spawn.rs` | making goroutines |
+
+pub mod idle;
+pub mod park;
+pub mod state;
+
+#[cfg(loom)]
+#[path = "g_model.rs"]
+pub mod g;
+#[cfg(not(loom))]
+pub mod g;
+pub mod list;
+
+#[cfg(not(loom))]
+pub mod find;
+#[cfg(not(loom))]
+pub mod global;
+#[cfg(not(loom))]
+pub mod handshake;
+#[cfg(not(loom))]
+pub mod m;
+#[cfg(not(loom))]
+pub mod monitor;
+#[cfg(not(loom))]
+pub mod note;
+#[cfg(not(loom))]
+pub mod p;
+#[cfg(not(loom))]
+pub mod run;
+#[cfg(not(loom))]
+pub mod spawn;
+#[cfg(not(loom))]
+pub mod timers;

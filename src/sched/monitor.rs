@@ -1,0 +1,171 @@
+//! The monitor: one thread that runs no goroutines. It makes the other threads, on demand, with the signal mask and
+//! affinity of the thread that started the runtime; and while a P is busy it looks after what its M may not:
+//!
+//! * a goroutine that ran for a slice while others are queued behind it is asked to give way (at its next call);
+//! * goroutines queued, or deadlines due, on busy Ps while another P is idle and nobody looks: it wakes a thread;
+//! * every P's credit for waking a thread over a lone `runnext` rises (see `idle.rs`).
+//!
+//! A round is 1 ms while somebody is served badly, else up to 10 ms. When all is idle for a few rounds it sleeps for
+//! good, and the first M that leaves idle wakes it: an idle process has no wake-ups at all.
+
+use super::global::{self, IDLE};
+use super::m::{self, M, PREEMPT};
+use super::p::P;
+use super::run;
+use crate::sys::clock::NEVER;
+use crate::sys::throw::print_line;
+use crate::sys::{clock, futex};
+use std::ptr;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering::*, fence};
+
+/// A time slice, ns.
+const SLICE: i64 = 10_000_000;
+const SHORT: i64 = 1_000_000;
+const LONG: i64 = 10_000_000;
+/// Idle rounds before the deep sleep.
+const PATIENCE: u32 = 5;
+/// The stack of a thread: room for the scheduler, a user's `unlockf`, and signal handlers of the program.
+const THREAD_STACK: usize = 256 << 10;
+
+/// Raised by those who want the monitor; it sleeps on this word.
+static CALLS: AtomicU32 = AtomicU32::new(0);
+static DEEP: AtomicBool = AtomicBool::new(false);
+
+/// How many more threads may be made.
+static ROOM: AtomicUsize = AtomicUsize::new(0);
+static COOPERATIVE: AtomicBool = AtomicBool::new(false);
+
+/// Starts the monitor, which counts as one of the threads. Once, by the thread that starts the runtime.
+pub fn start(max_threads: usize, cooperative: bool) -> std::io::Result<()> {
+    ROOM.store(max_threads - 1, Relaxed);
+    COOPERATIVE.store(cooperative, Relaxed);
+    std::thread::Builder::new().name("gort-monitor".into()).stack_size(THREAD_STACK).spawn(watch).map(drop)
+}
+
+/// Wants a round at once: a P waits for a thread to be made.
+pub fn wake() {
+    CALLS.fetch_add(1, SeqCst);
+    futex::wake(&CALLS, 1);
+}
+
+/// The first M leaves idle.
+pub fn wake_if_deep() {
+    fence(SeqCst);
+    if DEEP.load(Relaxed) {
+        wake();
+    }
+}
+
+/// What the monitor remembers of a P between rounds.
+#[derive(Clone, Copy, Default)]
+struct Slice {
+    tick: u32,
+    since: i64,
+}
+
+fn watch() {
+    let mut slices = vec![Slice::default(); global::procs() as usize];
+    let mut idle_rounds = 0;
+    loop {
+        let calls = CALLS.load(SeqCst);
+        let all_made = make_threads();
+        let now = clock::now();
+        let mut next = look(&mut slices, now);
+        if !all_made {
+            next = SHORT;
+        }
+        if IDLE.idle_ps() == global::procs() {
+            idle_rounds += 1;
+        } else {
+            idle_rounds = 0;
+        }
+        if idle_rounds < PATIENCE || !all_made {
+            futex::wait(&CALLS, calls, now + next);
+            continue;
+        }
+        // Either an M that leaves idle sees DEEP, or we see that it has left: its count falls before it looks.
+        DEEP.store(true, SeqCst);
+        fence(SeqCst);
+        if IDLE.idle_ps() == global::procs() {
+            futex::wait(&CALLS, calls, NEVER);
+        }
+        DEEP.store(false, SeqCst);
+        idle_rounds = 0;
+    }
+}
+
+/// One look at every P. Answers how long until the next.
+fn look(slices: &mut [Slice], now: i64) -> i64 {
+    let mut waiting = false;
+    let mut earliest = NEVER;
+    for (p, slice) in global::all_ps().zip(slices) {
+        p.lone_credit.store((p.lone_credit.load(Relaxed) + 1).min(4), Relaxed);
+        earliest = earliest.min(p.timers.earliest());
+        // SAFETY: null or an M, and Ms are never freed. One that has just left the P gets a request for nothing.
+        let Some(m) = (unsafe { p.m.load(Relaxed).as_ref() }) else { continue };
+        let tick = p.tick.load(Relaxed);
+        if tick != slice.tick {
+            *slice = Slice { tick, since: now };
+            continue;
+        }
+        if p.has_ready() || global::has_global() {
+            waiting = true;
+            if now - slice.since >= SLICE && !COOPERATIVE.load(Relaxed) {
+                m.attn.fetch_or(PREEMPT, AcqRel);
+                slice.since = now;
+            }
+        }
+    }
+    if IDLE.has_room() && ((waiting && (global::has_work() || lone())) || earliest <= now) {
+        global::wake_one();
+    }
+    match earliest.saturating_sub(now) {
+        _ if waiting => SHORT,
+        until if until < LONG && !global::has_keeper() => until.max(SHORT / 10),
+        _ => LONG,
+    }
+}
+
+/// Whether a goroutine waits in `runnext` of a P whose M is busy with another.
+fn lone() -> bool {
+    global::all_ps().any(P::has_ready)
+}
+
+/// Makes the threads that Ps wait for. False if the system refused one: the next round tries again, and nothing
+/// is lost meanwhile, since the goroutines are on queues that others look at.
+fn make_threads() -> bool {
+    while let Some(p) = global::take_start() {
+        if ROOM.load(Relaxed) == 0 {
+            print_once(format_args!("gort: the limit of threads (max_threads) is reached; work waits for one to be free"));
+            global::put_start(p);
+            return false;
+        }
+        let m = m::allocate();
+        let made = std::thread::Builder::new().name("gort".into()).stack_size(THREAD_STACK).spawn(move || work(m, p));
+        if let Err(e) = made {
+            print_once(format_args!("gort: no thread could be made ({e}); trying again"));
+            m::free(m);
+            global::put_start(p);
+            return false;
+        }
+        ROOM.fetch_sub(1, Relaxed);
+    }
+    true
+}
+
+/// Says so once in the life of the process, not each millisecond.
+fn print_once(line: std::fmt::Arguments<'_>) {
+    static SAID: AtomicBool = AtomicBool::new(false);
+    if !SAID.swap(true, Relaxed) {
+        print_line(line);
+    }
+}
+
+/// A worker's thread begins, with a P and a count of spinning.
+fn work(m: &'static M, p: &'static P) -> ! {
+    m.bind_worker();
+    p.m.store(ptr::from_ref(m).cast_mut(), Relaxed);
+    m.p.set(Some(p));
+    m.spinning.set(true);
+    run::schedule(m)
+}

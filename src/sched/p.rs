@@ -1,0 +1,328 @@
+//! P: the right to run goroutine code, and all that goes with it: queues, deadlines, caches.
+//!
+//! A P belongs to the M whose `p` names it, or to nobody while it is idle. Everything in a `Cell` is its owner's;
+//! ownership changes hands under the scheduler's lock. Thieves touch only `stealer`, `runnext`, `timers` and the
+//! counters. Ps are made once per index and never freed, so a `&'static P` stays good across restarts.
+
+use super::g::{self, G};
+use super::list::GList;
+use super::m::M;
+use super::timers::Timers;
+use crate::sys::stack::{self, Class, Stack};
+use crossbeam_deque::{Stealer, Worker};
+use std::cell::Cell;
+use std::sync::atomic::{AtomicI32, AtomicI64, AtomicPtr, AtomicU32, AtomicU64, Ordering::*};
+
+/// How many goroutines a local queue holds before more go to the global one.
+pub const QUEUE: usize = 256;
+/// Dead G records a cache keeps.
+const RECORDS: usize = 256;
+/// Stacks a P keeps hot.
+const STACKS: usize = 64;
+/// Ids taken from the global counter at a time.
+const IDS: i64 = 64;
+/// Promises of stacks taken from the pool at a time.
+const PROMISES: usize = 64;
+
+/// A goroutine on a queue.
+#[derive(Clone, Copy)]
+pub struct Queued(pub &'static G);
+
+// SAFETY: the queue owns a queued goroutine, and hands that ownership to the thread that takes it off.
+unsafe impl Send for Queued {}
+
+/// See the file's header.
+#[repr(align(128))]
+pub struct P {
+    pub id: u32,
+    /// The M that runs it, for the monitor; null while idle.
+    pub m: AtomicPtr<M>,
+    /// The goroutine made ready last: runs next, in its predecessor's time slice.
+    runnext: AtomicPtr<G>,
+    queue: Worker<Queued>,
+    pub stealer: Stealer<Queued>,
+    /// Rises for each goroutine that gets a time slice of its own.
+    pub tick: AtomicU32,
+    /// Rises for each switch to a goroutine.
+    pub switches: AtomicU64,
+    /// How many more times a lone `runnext` may wake a thread. See `idle.rs`.
+    pub lone_credit: AtomicI32,
+    pub timers: Timers,
+    pub cache: SpawnCache,
+    stacks: [Cell<Stack>; STACKS],
+    stacks_len: Cell<usize>,
+    /// The next idle P, while this one is on that list.
+    pub idle_link: Cell<Option<&'static P>>,
+}
+
+// SAFETY: the header says who touches the cells and the worker end of the queue.
+unsafe impl Sync for P {}
+
+/// What spawning needs at hand. A P has one, and so has each plain thread.
+pub struct SpawnCache {
+    pub records: GList,
+    next_id: Cell<i64>,
+    ids_end: Cell<i64>,
+    promises: Cell<usize>,
+    /// Goroutines spawned and ended here. Read by anybody, written by the owner.
+    pub spawned: AtomicI64,
+    pub ended: AtomicI64,
+}
+
+static IDS_TAKEN: AtomicI64 = AtomicI64::new(1);
+
+/// Adds one without a locked instruction: there is one writer.
+#[inline(always)]
+pub fn bump(counter: &AtomicI64) {
+    counter.store(counter.load(Relaxed) + 1, Relaxed);
+}
+
+impl SpawnCache {
+    pub const fn new() -> Self {
+        SpawnCache {
+            records: GList::new(),
+            next_id: Cell::new(0),
+            ids_end: Cell::new(0),
+            promises: Cell::new(0),
+            spawned: AtomicI64::new(0),
+            ended: AtomicI64::new(0),
+        }
+    }
+
+    /// A dead record, or None when no memory is left.
+    #[inline]
+    pub fn take_record(&self) -> Option<&'static G> {
+        if self.records.is_empty() && !g::allocate(&self.records, RECORDS / 4) {
+            return None;
+        }
+        self.records.pop()
+    }
+
+    #[inline]
+    pub fn put_record(&self, g: &'static G) {
+        self.records.push_front(g);
+        if self.records.len() > RECORDS {
+            g::release(&self.records, RECORDS / 2);
+        }
+    }
+
+    /// An id higher than `above`, which is the newest of the same spawner.
+    #[inline]
+    pub fn take_id(&self, above: i64) -> i64 {
+        let mut id = self.next_id.get();
+        if id >= self.ids_end.get() || id <= above {
+            id = IDS_TAKEN.fetch_add(IDS, Relaxed);
+            self.ids_end.set(id + IDS);
+        }
+        self.next_id.set(id + 1);
+        id
+    }
+
+    /// One promised stack of the default class or another. False when no memory is left.
+    #[inline]
+    pub fn take_promise(&self, class: Class, default: Class) -> bool {
+        if class != default {
+            return stack::promise(class, 1);
+        }
+        if self.promises.get() == 0 {
+            if stack::promise(class, PROMISES) {
+                self.promises.set(PROMISES);
+            } else if stack::promise(class, 1) {
+                self.promises.set(1);
+            } else {
+                return false;
+            }
+        }
+        self.promises.set(self.promises.get() - 1);
+        true
+    }
+
+    #[inline]
+    pub fn put_promise(&self, class: Class, default: Class) {
+        if class != default {
+            stack::unpromise(class, 1);
+            return;
+        }
+        self.promises.set(self.promises.get() + 1);
+        if self.promises.get() > 2 * PROMISES {
+            self.promises.set(self.promises.get() - PROMISES);
+            stack::unpromise(class, PROMISES);
+        }
+    }
+
+    /// Gives everything back but the counts: a plain thread ends.
+    pub fn flush(&self, default: Class) {
+        g::release(&self.records, usize::MAX);
+        stack::unpromise(default, self.promises.take());
+    }
+
+    /// Goroutines spawned here less those that ended here.
+    pub fn balance(&self) -> i64 {
+        self.spawned.load(Relaxed) - self.ended.load(Relaxed)
+    }
+}
+
+impl P {
+    pub fn new(id: u32) -> Self {
+        let queue = Worker::new_fifo();
+        P {
+            id,
+            m: AtomicPtr::new(std::ptr::null_mut()),
+            runnext: AtomicPtr::new(std::ptr::null_mut()),
+            stealer: queue.stealer(),
+            queue,
+            tick: AtomicU32::new(0),
+            switches: AtomicU64::new(0),
+            lone_credit: AtomicI32::new(0),
+            timers: Timers::new(),
+            cache: SpawnCache::new(),
+            stacks: [const { Cell::new(Stack::NONE) }; STACKS],
+            stacks_len: Cell::new(0),
+            idle_link: Cell::new(None),
+        }
+    }
+
+    /// How many slots the cache of a P can hold back: they must be promised (see stack.rs).
+    pub const fn stack_cache() -> usize {
+        STACKS
+    }
+
+    /// Makes `g` the next to run, and answers the one that was.
+    #[inline]
+    pub fn swap_next(&self, g: &'static G) -> Option<&'static G> {
+        let old = self.runnext.swap(std::ptr::from_ref(g).cast_mut(), AcqRel);
+        // SAFETY: runnext holds a record's address or null; records are never unmapped.
+        unsafe { old.as_ref() }
+    }
+
+    /// Takes `runnext`, by the owner.
+    #[inline]
+    pub fn take_next(&self) -> Option<&'static G> {
+        if self.runnext.load(Relaxed).is_null() {
+            return None;
+        }
+        let old = self.runnext.swap(std::ptr::null_mut(), AcqRel);
+        // SAFETY: as in swap_next.
+        unsafe { old.as_ref() }
+    }
+
+    /// What `runnext` holds, to be compared only.
+    pub fn peek_next(&self) -> *const G {
+        self.runnext.load(Relaxed)
+    }
+
+    /// Takes `runnext` if it still is `seen`, by a thief.
+    pub fn steal_next(&self, seen: *const G) -> Option<&'static G> {
+        let taken = self.runnext.compare_exchange(seen.cast_mut(), std::ptr::null_mut(), AcqRel, Relaxed).ok()?;
+        // SAFETY: as in swap_next.
+        unsafe { taken.as_ref() }
+    }
+
+    /// Puts a goroutine behind the others. False, and nothing, when the queue is full. Owner only. Out of line: the
+    /// queue may grow, and that reads thread-locals of std.
+    #[inline(never)]
+    #[must_use]
+    pub fn push(&self, g: &'static G) -> bool {
+        if self.queue.len() >= QUEUE {
+            return false;
+        }
+        self.queue.push(Queued(g));
+        true
+    }
+
+    /// Takes the goroutine at the head of the queue. Owner only. Out of line, as `push`.
+    #[inline(never)]
+    pub fn pop(&self) -> Option<&'static G> {
+        self.queue.pop().map(|q| q.0)
+    }
+
+    /// The worker end, for the owner's batches.
+    pub fn worker(&self) -> &Worker<Queued> {
+        &self.queue
+    }
+
+    /// Whether goroutines are queued here, `runnext` aside.
+    #[inline]
+    pub fn has_queued(&self) -> bool {
+        !self.stealer.is_empty()
+    }
+
+    /// Whether anything at all is ready here.
+    pub fn has_ready(&self) -> bool {
+        self.has_queued() || !self.peek_next().is_null()
+    }
+
+    /// A goroutine gets a slice of its own. True every 61st time, when the global queue goes first.
+    #[inline]
+    pub fn new_slice(&self) -> bool {
+        let tick = self.tick.load(Relaxed).wrapping_add(1);
+        self.tick.store(tick, Relaxed);
+        tick.is_multiple_of(61)
+    }
+
+    /// A switch to a goroutine. True every 16th time, when the clock is looked at.
+    #[inline]
+    pub fn count_switch(&self) -> bool {
+        let n = self.switches.load(Relaxed) + 1;
+        self.switches.store(n, Relaxed);
+        n.is_multiple_of(16)
+    }
+
+    /// A stack of the default class from the cache.
+    #[inline]
+    pub fn cached_stack(&self) -> Option<Stack> {
+        let n = self.stacks_len.get().checked_sub(1)?;
+        self.stacks_len.set(n);
+        Some(self.stacks[n].get())
+    }
+
+    /// A stack for a goroutine that holds a promise.
+    pub fn take_stack(&self, class: Class, default: Class) -> Stack {
+        if class == default {
+            if let Some(s) = self.cached_stack() {
+                return s;
+            }
+            let mut batch = [Stack::NONE; 16];
+            let n = stack::take(class, &mut batch);
+            if n > 0 {
+                for &s in &batch[1..n] {
+                    self.put_stack(s, class, default);
+                }
+                return batch[0];
+            }
+        } else {
+            let mut one = [Stack::NONE];
+            if stack::take(class, &mut one) == 1 {
+                return one[0];
+            }
+        }
+        crate::throw!("a promised stack of {} bytes is missing", class.size())
+    }
+
+    /// Keeps a stack that nobody uses any more.
+    #[inline]
+    pub fn put_stack(&self, s: Stack, class: Class, default: Class) {
+        if class != default {
+            stack::give(class, &[s]);
+            return;
+        }
+        let n = self.stacks_len.get();
+        if n == STACKS {
+            self.spill_stacks(class);
+            return self.put_stack(s, class, default);
+        }
+        self.stacks[n].set(s);
+        self.stacks_len.set(n + 1);
+    }
+
+    #[cold]
+    fn spill_stacks(&self, class: Class) {
+        let mut half = [Stack::NONE; STACKS / 2];
+        let keep = self.stacks_len.get() - half.len();
+        for (to, from) in half.iter_mut().zip(&self.stacks[keep..]) {
+            *to = from.get();
+        }
+        self.stacks_len.set(keep);
+        stack::give(class, &half);
+    }
+}

@@ -1,0 +1,283 @@
+//! The waist: everything that blocks is `prepare`, `park`; everything that wakes is a claim and `ready`.
+//!
+//! ```text
+//! waiter                                       waker
+//! 1 lock what is waited on                     1 lock it, take the waiter off its queue
+//! 2 prepare: the token of the coming park      2 claim the token: one winner
+//!   (and the deadline; its heap stays locked)  3 write results into the waiter
+//! 3 queue a node with goroutine and token      4 unlock
+//! 4 park: switch away; on the far side         5 ready
+//!   store WAITING, unlock the heap, commit:
+//!   unlock 1
+//! ```
+//! A plain thread does the same and sleeps on its state word instead of switching. A claimed thread must not go on
+//! before step 5, so it waits for SIGNALLED.
+
+use super::g::{G, UnlockFn};
+use super::state::{Kind, Token};
+use crate::error::Error;
+use crate::sys::clock::NEVER;
+use crate::sys::futex;
+use crate::sys::lock::RawLock;
+use std::ffi::{CStr, c_char, c_void};
+use std::ptr;
+
+#[cfg(not(loom))]
+use super::{global, m, run, timers::Timers};
+#[cfg(not(loom))]
+use std::sync::atomic::Ordering::Relaxed;
+
+/// What lets go of the waiter's locks once it waits. It cannot fail, readies nobody, and touches nothing after it
+/// has let go of the last one.
+#[derive(Clone, Copy)]
+pub struct Commit {
+    f: unsafe fn(*const ()),
+    arg: *const (),
+}
+
+impl Commit {
+    /// # Safety
+    /// `f(arg)` is sound to call once, on any stack of the calling thread, with the waiter suspended.
+    pub unsafe fn new(f: unsafe fn(*const ()), arg: *const ()) -> Self {
+        Commit { f, arg }
+    }
+
+    pub fn none() -> Self {
+        fn nothing(_: *const ()) {}
+        Commit { f: nothing, arg: ptr::null() }
+    }
+
+    pub fn unlock(lock: &RawLock) -> Self {
+        unsafe fn unlock(lock: *const ()) {
+            // SAFETY: the waiter holds the lock, so its owner is alive until it is let go.
+            unsafe { (*lock.cast::<RawLock>()).unlock() }
+        }
+        Commit { f: unlock, arg: ptr::from_ref(lock).cast() }
+    }
+
+    pub(super) fn run(self) {
+        // SAFETY: the constructors' promise; each commit runs once.
+        unsafe { (self.f)(self.arg) }
+    }
+}
+
+/// Why a wait cannot begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// No memory for the deadline.
+    NoMemory,
+    /// In a user's `unlockf`, where nothing may block.
+    InCommit,
+}
+
+impl From<Refused> for Error {
+    fn from(r: Refused) -> Error {
+        match r {
+            Refused::NoMemory => Error::NoMemory,
+            Refused::InCommit => Error::NotPermitted,
+        }
+    }
+}
+
+/// A park that is about to begin: nothing may fail between this and [`park`].
+pub struct Wait {
+    pub g: &'static G,
+    pub token: Token,
+    when: i64,
+    #[cfg(not(loom))]
+    timers: Option<&'static Timers>,
+}
+
+/// How a park ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[must_use]
+pub enum Woken {
+    Ready,
+    TimedOut,
+}
+
+/// Names the caller's next park and arms its deadline.
+#[cfg(not(loom))]
+pub fn prepare(kind: Kind, when: i64) -> Result<Wait, Refused> {
+    let m = m::current().expect("a call has an M");
+    if m.in_commit.get() {
+        return Err(Refused::InCommit);
+    }
+    let g = m.curg.get().expect("a caller that may block has a record");
+    let token = g.word.next_wait(kind);
+    g.timed_out.set(false);
+    let mut timers = None;
+    if when != NEVER && !g.is_thread.get() {
+        let t = &m.p().timers;
+        t.arm(when, g, token).map_err(|_| Refused::NoMemory)?;
+        timers = Some(t);
+    }
+    Ok(Wait { g, token, when, timers })
+}
+
+/// Waits until somebody claims and readies the caller, or time does. `commit` runs when that can happen.
+#[cfg(not(loom))]
+pub fn park(wait: Wait, reason: &'static CStr, commit: Commit) -> Woken {
+    let g = wait.g;
+    g.reason.store(reason.as_ptr().cast_mut(), Relaxed);
+    if g.is_thread.get() {
+        return park_thread(&wait, commit);
+    }
+    run::switch_out(g, run::What::Park { token: wait.token, commit, timers: wait.timers });
+    if g.timed_out.get() {
+        return Woken::TimedOut;
+    }
+    if let Some(t) = wait.timers {
+        t.disarmed();
+    }
+    Woken::Ready
+}
+
+/// The same for the record of a plain thread: the thread sleeps on the state word.
+fn park_thread(wait: &Wait, commit: Commit) -> Woken {
+    wait.g.word.wait(wait.token);
+    commit.run();
+    sleep_until_signalled(wait)
+}
+
+fn sleep_until_signalled(wait: &Wait) -> Woken {
+    let word = &wait.g.word;
+    let mut woken = Woken::Ready;
+    while let Some(seen) = word.unsignalled() {
+        if seen != wait.token.bits() {
+            // Claimed; the claimer is about to signal.
+            futex::wait64(word.raw(), seen, NEVER);
+        } else if !futex::wait64(word.raw(), seen, wait.when) && word.claim(wait.token) {
+            woken = Woken::TimedOut;
+            break;
+        }
+    }
+    word.run();
+    woken
+}
+
+/// Makes a goroutine runnable that the caller has claimed: as the next one of the calling P, or on the global queue
+/// where there is none. A plain thread is woken.
+#[cfg(not(loom))]
+pub fn ready(g: &'static G) {
+    if g.is_thread.get() {
+        return wake_thread(g);
+    }
+    run::queue_next(m::current().and_then(|m| m.p.get()), g);
+}
+
+fn wake_thread(g: &'static G) {
+    g.word.signal();
+    futex::wake64(g.word.raw(), 1);
+}
+
+/// Readies what time has claimed, on the calling worker's P. The first goes next; the others keep their order.
+#[cfg(not(loom))]
+pub fn ready_all(woken: &super::list::GList) {
+    let p = m::current().and_then(|m| m.p.get());
+    if let Some(g) = woken.pop() {
+        run::queue_next(p, g);
+    }
+    if woken.is_empty() {
+        return;
+    }
+    while let Some(g) = woken.pop() {
+        run::queue_last(p, g);
+    }
+    global::wake_one();
+}
+
+/// A user's park: see `rt_gopark` in the header for what `unlockf` may do. True if time ended it.
+#[cfg(not(loom))]
+pub fn gopark(unlockf: Option<UnlockFn>, lock: *mut c_void, reason: *const c_char, when: i64) -> Result<Woken, Refused> {
+    let m = m::current().expect("a call has an M");
+    if m.in_commit.get() {
+        return Err(Refused::InCommit);
+    }
+    let g = m.curg.get().expect("a caller that may block has a record");
+    let token = g.word.next_wait(Kind::Park);
+    g.timed_out.set(false);
+    g.reason.store(reason.cast_mut(), Relaxed);
+    let mut wait = Wait { g, token, when, timers: None };
+    if g.is_thread.get() {
+        g.ticket_begins();
+        return Ok(gopark_thread(m, &wait, unlockf, lock));
+    }
+    if when != NEVER {
+        let t = &m.p().timers;
+        t.reserve().map_err(|_| Refused::NoMemory)?;
+        wait.timers = Some(t);
+    }
+    g.ticket_begins();
+    match unlockf {
+        Some(unlockf) => run::switch_out(g, run::What::User { token, unlockf, lock, when }),
+        None if when == NEVER => {
+            run::switch_out(g, run::What::Park { token, commit: Commit::none(), timers: None });
+        }
+        None => {
+            // The commit of a park with a deadline but nothing to unlock goes the way of the others.
+            unsafe extern "C" fn stay(_: *mut G, _: *mut c_void) -> bool {
+                true
+            }
+            run::switch_out(g, run::What::User { token, unlockf: stay, lock, when });
+        }
+    }
+    if g.timed_out.get() {
+        return Ok(Woken::TimedOut);
+    }
+    if let Some(t) = wait.timers {
+        t.disarmed();
+    }
+    Ok(Woken::Ready)
+}
+
+#[cfg(not(loom))]
+fn gopark_thread(m: &'static m::M, wait: &Wait, unlockf: Option<UnlockFn>, lock: *mut c_void) -> Woken {
+    wait.g.word.wait(wait.token);
+    let stays = unlockf.is_none_or(|f| {
+        m.in_commit.set(true);
+        // SAFETY: the caller of rt_gopark vouches for its function; it runs once, on this thread's own stack.
+        let stays = unsafe { f(ptr::from_ref(wait.g).cast_mut(), lock) };
+        m.in_commit.set(false);
+        stays
+    });
+    if !stays && wait.g.word.take_back(wait.token) {
+        return Woken::Ready;
+    }
+    // Not staying, but readied meanwhile: that ready is consumed, whatever the time.
+    let when = if stays { wait.when } else { NEVER };
+    sleep_until_signalled(&Wait { g: wait.g, token: wait.token, when, timers: None })
+}
+
+/// The model's side of the waist: every loom thread is a plain thread.
+#[cfg(loom)]
+mod model {
+    use super::*;
+    use std::cell::Cell;
+
+    loom::thread_local!(static ME: Cell<Option<&'static G>> = Cell::new(None));
+
+    pub fn prepare(kind: Kind, when: i64) -> Result<Wait, Refused> {
+        let g = ME.with(|me| {
+            me.get().unwrap_or_else(|| {
+                let g: &'static G = Box::leak(Box::new(G::model()));
+                g.word.spawn();
+                g.word.run();
+                me.set(Some(g));
+                g
+            })
+        });
+        Ok(Wait { g, token: g.word.next_wait(kind), when })
+    }
+
+    pub fn park(wait: Wait, _: &'static CStr, commit: Commit) -> Woken {
+        park_thread(&wait, commit)
+    }
+
+    pub fn ready(g: &'static G) {
+        wake_thread(g);
+    }
+}
+
+#[cfg(loom)]
+pub use model::{park, prepare, ready};

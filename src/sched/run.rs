@@ -1,0 +1,344 @@
+//! Running goroutines: the switches, what is done on their far side, and the loop of a worker.
+//!
+//! Names after Go: `schedule` finds and executes for ever, on the worker's own stack (g0); `execute` switches to a
+//! goroutine; `switch_out` is how a goroutine leaves, by a direct switch to the next one of its P or by way of g0.
+//!
+//! *The far side.* What must happen when the near side's registers are saved travels through the switch as a pointer
+//! to a [`Switched`] on the near side's stack. The far side copies it and carries it out ([`finish`]) before
+//! anything else. It reads nothing of that stack afterwards: the goroutine may be running elsewhere.
+//!
+//! *Direct switches* go only to `runnext` or the local queue, and only with built-in commits. By way of g0: a user's
+//! `unlockf` (it gets a deep stack, and its "false" must be undoable), no next goroutine, a fresh one without a cached
+//! stack, attention wanted, and every so often the clock and the global queue.
+//!
+//! No function here that contains a switch keeps an M or a P across it, reads another thread-local, or lets the compiler
+//! see errno: `switch_out` carries errno in a local and stores it through the new M's pointer.
+
+use super::find;
+use super::g::{G, UnlockFn};
+use super::handshake;
+use super::m::{self, M};
+use super::p::{P, bump};
+use super::park::Commit;
+use super::state::Token;
+use super::timers::Timers;
+use super::{global, park};
+use crate::sys::clock::NEVER;
+use crate::sys::context;
+use crate::sys::stack::Stack;
+use std::ffi::c_void;
+use std::ptr;
+use std::sync::atomic::Ordering::*;
+
+/// What a goroutine asks of the far side when it leaves.
+#[derive(Clone, Copy)]
+pub enum What {
+    /// It waits: built-in commit, and the heap that `prepare` left locked.
+    Park { token: Token, commit: Commit, timers: Option<&'static Timers> },
+    /// It waits, and a user's function decides. Only by way of g0.
+    User { token: Token, unlockf: UnlockFn, lock: *mut c_void, when: i64 },
+    /// It goes behind everything that is runnable on its P.
+    Yield,
+    /// It has ended: its record and its stack are free.
+    End,
+}
+
+struct Switched {
+    g: &'static G,
+    what: What,
+}
+
+/// Leaves the calling goroutine. Returns when it runs again, maybe on another thread.
+#[inline(never)]
+pub fn switch_out(g: &'static G, what: What) {
+    let m = m::current().expect("a goroutine runs on a thread with an M");
+    // SAFETY: m.errno is the errno of the thread that owns m, which is this one.
+    let errno = unsafe { *m.errno.get() };
+    let switched = Switched { g, what };
+    let direct = if matches!(what, What::User { .. }) { None } else { next_direct(m) };
+    let to = match direct {
+        Some(next) => {
+            m.curg.set(Some(next));
+            next.word.run();
+            next.sp.get()
+        }
+        None => m.g0_sp.get(),
+    };
+    // SAFETY: `to` is the scheduler's context of this M, suspended while a goroutine runs, or that of a goroutine that
+    // this P took off its queue, and which so is ours. `switched` stays valid until the far side has carried it out.
+    // No pointer to a thread-local is kept: m is not used again.
+    let back = unsafe { context::switch(g.sp.as_ptr(), to, ptr::from_ref(&switched).cast()) };
+    let m = m::current().expect("a goroutine runs on a thread with an M");
+    // SAFETY: whoever resumed us passes null or its Switched, valid until finish has copied it.
+    unsafe { finish(m, back) };
+    // SAFETY: as above, with the M of the present thread.
+    unsafe { *m.errno.get() = errno };
+}
+
+/// The next goroutine to switch to without the scheduler, ready to be resumed. Out of line and without a switch:
+/// queues read thread-locals of std.
+#[inline(never)]
+fn next_direct(m: &M) -> Option<&'static G> {
+    let g = next_local(m)?;
+    if g.stack.get().is_none() && !bind_cached(m, g) {
+        m.handoff.set(Some(g));
+        return None;
+    }
+    Some(g)
+}
+
+/// The next goroutine of the P, if nothing else has to be seen to first.
+fn next_local(m: &M) -> Option<&'static G> {
+    let p = m.p();
+    if m.attn.load(Relaxed) != 0 || (p.count_switch() && p.timers.earliest() != NEVER) {
+        return None;
+    }
+    if let Some(g) = p.take_next() {
+        return Some(g);
+    }
+    if p.new_slice() && global::has_global() {
+        return None;
+    }
+    p.pop()
+}
+
+fn bind_cached(m: &M, g: &'static G) -> bool {
+    if g.class.get() != global::default_class() {
+        return false;
+    }
+    match m.p().cached_stack() {
+        Some(s) => {
+            bind(g, s);
+            true
+        }
+        None => false,
+    }
+}
+
+/// Gives a goroutine that has never run its stack and its first frame.
+fn bind(g: &'static G, stack: Stack) {
+    g.stack.set(stack);
+    // SAFETY: the slot is ours, its top is page-aligned and writable, and nobody runs on it.
+    g.sp.set(unsafe { context::initial(stack.top(), first, ptr::from_ref(g).cast()) });
+}
+
+/// Carries out what the near side asks for. On g0 a [`What::User`] may answer a goroutine that goes on at once.
+///
+/// # Safety
+/// `switched` is null or points at the [`Switched`] of the goroutine that has just been suspended.
+#[inline]
+unsafe fn finish(m: &'static M, switched: *const ()) -> Option<&'static G> {
+    // SAFETY: as the caller promises; copied before anything lets the near side go.
+    let &Switched { g, what } = unsafe { switched.cast::<Switched>().as_ref() }?;
+    match what {
+        What::Park { token, commit, timers } => {
+            g.word.wait(token);
+            if let Some(t) = timers {
+                t.armed();
+            }
+            commit.run();
+            None
+        }
+        What::Yield => {
+            g.word.requeue();
+            queue_last(m.p.get(), g);
+            global::wake_one();
+            None
+        }
+        What::End => {
+            free(m.p(), g);
+            None
+        }
+        What::User { token, unlockf, lock, when } => finish_user(m, g, token, unlockf, lock, when),
+    }
+}
+
+/// `park_m` of Go: on g0, with the goroutine waiting, lets the user's function decide.
+fn finish_user(
+    m: &'static M,
+    g: &'static G,
+    token: Token,
+    unlockf: UnlockFn,
+    lock: *mut c_void,
+    when: i64,
+) -> Option<&'static G> {
+    g.word.wait(token);
+    m.in_commit.set(true);
+    // SAFETY: the caller of rt_gopark vouches for its function. It runs once, on this worker's own stack.
+    let stays = unsafe { unlockf(ptr::from_ref(g).cast_mut(), lock) };
+    m.in_commit.set(false);
+    if !stays {
+        // If somebody has claimed it meanwhile, it is on a queue, and that ready is consumed there.
+        return g.word.take_back(token).then_some(g);
+    }
+    if when != NEVER {
+        // From here on the goroutine may be anywhere, but its record and token stay good: an entry that comes
+        // too late is a dead one. Its room was reserved before the park, on this P, which nobody else arms.
+        let p = m.p();
+        if p.timers.arm(when, g, token).is_err() {
+            crate::throw!("room for a deadline was reserved and is gone");
+        }
+        p.timers.armed();
+    }
+    None
+}
+
+fn free(p: &'static P, g: &'static G) {
+    p.put_stack(g.stack.replace(Stack::NONE), g.class.get(), global::default_class());
+    p.cache.put_record(g);
+}
+
+/// The first function on every goroutine's stack.
+unsafe extern "C" fn first(switched: *const (), g: *const ()) -> ! {
+    // SAFETY: `bind` and `end` pass the record of the goroutine that begins.
+    let g = unsafe { &*g.cast::<G>() };
+    let m = m::current().expect("a goroutine runs on a thread with an M");
+    // SAFETY: null, or what the goroutine that switched to us passes.
+    unsafe { finish(m, switched) };
+    let (Some(entry), arg) = (g.entry.get(), g.arg.get()) else { crate::throw!("a goroutine without a function") };
+    handshake::leave_for_user();
+    // SAFETY: the caller of rt_go vouches for its function and argument.
+    unsafe { entry(arg) };
+    let _ = handshake::enter();
+    end(g)
+}
+
+/// The goroutine has returned. The stack it stands on goes to the next goroutine if that has none.
+fn end(g: &'static G) -> ! {
+    let name = g.name.swap(ptr::null_mut(), AcqRel);
+    if !name.is_null() {
+        // SAFETY: made by Box::into_raw at the spawn, and taken out of the record just above.
+        drop(unsafe { Box::from_raw(name) });
+    }
+    let m = m::current().expect("a goroutine runs on a thread with an M");
+    let p = m.p();
+    let default = global::default_class();
+    bump(&p.cache.ended);
+    p.cache.put_promise(g.class.get(), default);
+    if let Some(hook) = g.on_end.take() {
+        // SAFETY: the hook's maker keeps its argument alive until the hook has run.
+        unsafe { (hook.f)(hook.arg) };
+    }
+    g.ticket_ends();
+    g.word.end();
+    let switched = Switched { g, what: What::End };
+    let to = match next_local(m) {
+        Some(next) if next.stack.get().is_none() && next.class.get() == g.class.get() => {
+            let stack = g.stack.replace(Stack::NONE);
+            next.stack.set(stack);
+            p.cache.put_record(g);
+            m.curg.set(Some(next));
+            next.word.run();
+            // SAFETY: the stack is this one, no longer of use to g; these frames hold nothing to drop.
+            unsafe { context::restart(stack.top(), ptr::from_ref(next).cast(), first) }
+        }
+        Some(next) if next.stack.get().is_none() && !bind_cached(m, next) => {
+            m.handoff.set(Some(next));
+            m.g0_sp.get()
+        }
+        Some(next) => {
+            m.curg.set(Some(next));
+            next.word.run();
+            next.sp.get()
+        }
+        None => m.g0_sp.get(),
+    };
+    let mut nowhere = ptr::null_mut();
+    // SAFETY: as in switch_out. What is saved is never resumed: the far side frees the stack.
+    unsafe { context::switch(&mut nowhere, to, ptr::from_ref(&switched).cast()) };
+    crate::throw!("a goroutine that has ended was resumed")
+}
+
+/// `rt_gosched`: the caller goes behind everything that is runnable on its P.
+pub fn gosched() {
+    let m = m::current().expect("a call has an M");
+    let Some(g) = m.goroutine() else { return };
+    let p = m.p();
+    if !p.has_ready() && !global::has_global() && p.timers.earliest() == NEVER {
+        return;
+    }
+    switch_out(g, What::Yield);
+}
+
+/// The slice is over: the goroutine and `runnext`, which shares it, go behind the others.
+pub fn give_way() {
+    let m = m::current().expect("a call has an M");
+    let p = m.p();
+    if let Some(next) = p.take_next() {
+        queue_last(Some(p), next);
+    }
+    gosched();
+}
+
+/// Makes `g` the next of `p`; without a P it goes to the global queue. Wakes a thread where that is wanted.
+#[inline]
+pub fn queue_next(p: Option<&'static P>, g: &'static G) {
+    let Some(p) = p else {
+        global::push(g);
+        return global::wake_one();
+    };
+    match p.swap_next(g) {
+        Some(former) => {
+            queue_last(Some(p), former);
+            global::wake_one();
+        }
+        None if global::IDLE.has_room() => wake_for_lone(p),
+        None => {}
+    }
+}
+
+/// See `idle.rs` on the credit.
+#[cold]
+fn wake_for_lone(p: &'static P) {
+    let credit = p.lone_credit.load(Relaxed);
+    if credit > 0 {
+        p.lone_credit.store(credit - 1, Relaxed);
+        global::wake_one();
+    }
+}
+
+/// Puts `g` behind everything on `p`, or on the global queue. Wakes nobody.
+#[inline]
+pub fn queue_last(p: Option<&'static P>, g: &'static G) {
+    if !p.is_some_and(|p| p.push(g)) {
+        global::push(g);
+    }
+}
+
+/// A worker's life, on its own stack: find a goroutine, run it until it leaves, again.
+pub fn schedule(m: &'static M) -> ! {
+    loop {
+        let g = find::runnable(m);
+        execute(m, g);
+    }
+}
+
+fn execute(m: &'static M, g: &'static G) {
+    let mut next = Some(g);
+    while let Some(g) = next {
+        if g.stack.get().is_none() {
+            bind(g, m.p().take_stack(g.class.get(), global::default_class()));
+            g.word.run();
+        } else if !g.word.is_running() {
+            // Running already: its `unlockf` refused to park it.
+            g.word.run();
+        }
+        m.curg.set(Some(g));
+        // SAFETY: the goroutine is ours: it came off a queue, or was taken back. Its context was saved by a switch or
+        // made by bind. A worker never changes threads, so m stays right.
+        let back = unsafe { context::switch(m.g0_sp.as_ptr(), g.sp.get(), ptr::null()) };
+        // SAFETY: whoever switched to g0 passes its Switched.
+        next = unsafe { finish(m, back) };
+        if next.is_none() {
+            m.curg.set(None);
+        }
+    }
+}
+
+/// Readies everything that is due on `p`, which the caller runs.
+pub fn run_timers(p: &'static P, now: i64, owner: bool) {
+    let woken = super::list::GList::new();
+    p.timers.run(now, owner, &woken);
+    park::ready_all(&woken);
+}
+

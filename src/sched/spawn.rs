@@ -1,0 +1,61 @@
+//! Making goroutines: a record, an id, a promise of a stack, a place in the queue.
+
+use super::g::{EndHook, GoFn, Name};
+use super::{global, m, run};
+use crate::sys::stack::Class;
+use std::ffi::c_void;
+use std::sync::atomic::Ordering::*;
+
+/// What a goroutine may be given besides its function.
+#[derive(Default)]
+pub struct Options {
+    /// None: the default class.
+    pub class: Option<Class>,
+    pub name: Option<Box<Name>>,
+    pub on_end: Option<EndHook>,
+}
+
+/// No memory for a goroutine.
+#[derive(Debug)]
+pub struct NoMemory;
+
+/// Queues a goroutine as the calling P's next one and answers its id. The runtime is up.
+pub fn spawn(f: GoFn, arg: *mut c_void, options: Options) -> Result<i64, NoMemory> {
+    let m = m::current().expect("a call has an M");
+    let p = m.p.get();
+    let cache = p.map_or(&m.cache, |p| &p.cache);
+    let default = global::default_class();
+    let class = options.class.unwrap_or(default);
+    if !cache.take_promise(class, default) {
+        return Err(NoMemory);
+    }
+    let Some(g) = cache.take_record() else {
+        cache.put_promise(class, default);
+        return Err(NoMemory);
+    };
+    let spawner = m.curg.get();
+    let id = cache.take_id(spawner.map_or(0, |s| s.last_child.get()));
+    if let Some(s) = spawner {
+        s.last_child.set(id);
+    }
+    g.id.store(id, Relaxed);
+    g.last_child.set(0);
+    g.entry.set(Some(f));
+    g.arg.set(arg);
+    g.class.set(class);
+    g.on_end.set(options.on_end);
+    if let Some(name) = options.name {
+        g.name.store(Box::into_raw(name), Release);
+    }
+    super::p::bump(&cache.spawned);
+    g.word.spawn();
+    run::queue_next(p, g);
+    Ok(id)
+}
+
+/// How many goroutines there are: spawned and not yet ended.
+pub fn count() -> i64 {
+    let on_ps: i64 = global::all_ps().map(|p| p.cache.balance()).sum();
+    let elsewhere: i64 = m::all().map(|m| m.cache.balance()).sum();
+    on_ps + elsewhere
+}

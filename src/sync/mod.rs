@@ -1,0 +1,11 @@
+//! Channels and locks: everything here is a queue of waiters and the waist of the scheduler.
+
+pub mod chan;
+pub mod waitq;
+
+pub mod mutex;
+pub mod waitgroup;
+pub mod wordlock;
+
+#[cfg(loom)]
+mod models;

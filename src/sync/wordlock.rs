@@ -1,0 +1,36 @@
+//! A lock that is one bit of a caller's object, for objects of a word or two in memory that is not ours.
+//!
+//! The bit guards the object's queue. It shares a word with the object's state so that the last thing a call does to
+//! the object is one atomic write that both publishes the new state and lets go: after it the object may be gone.
+//! Holders keep it for some dozen instructions. They can still lose their processor, so waiting for it spins a little, then
+//! gives the processor away, and at last sleeps in steps: a real-time thread must not keep the holder from running.
+
+use crate::sys::atomic::{Acquire, AtomicU64, Relaxed, spin_hint, thread_yield};
+
+/// Sets `bit` when it is clear and `may(word)` holds. Answers the word before, or None if `may` refused.
+pub fn lock(word: &AtomicU64, bit: u64, mut may: impl FnMut(u64) -> bool) -> Option<u64> {
+    let mut tries = 0;
+    loop {
+        let seen = word.load(Relaxed);
+        if !may(seen) {
+            return None;
+        }
+        if seen & bit == 0 && word.compare_exchange_weak(seen, seen | bit, Acquire, Relaxed).is_ok() {
+            return Some(seen);
+        }
+        pause(&mut tries);
+    }
+}
+
+/// Waits a little longer each time.
+pub fn pause(tries: &mut u32) {
+    *tries += 1;
+    match *tries {
+        0..=60 => spin_hint(),
+        61..=80 => thread_yield(),
+        #[cfg(not(loom))]
+        _ => std::thread::sleep(std::time::Duration::from_micros(20)),
+        #[cfg(loom)]
+        _ => thread_yield(),
+    }
+}

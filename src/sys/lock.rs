@@ -1,0 +1,200 @@
+//! The lock inside the runtime: a futex mutex of one word, held for a few hundred instructions.
+//!
+//! A lock is taken and let go by the same thread, but not always by the same goroutine: a park lets go of its
+//! locks on the far side of the switch, in the commit. So there is no guard; `lock` and `unlock` are written out.
+//!
+//! Every lock has a rank ([`Rank`]). A thread takes locks in rising rank only; several channels are taken in
+//! address order. Debug builds check it.
+
+use crate::sys::atomic::{Acquire, AtomicU32, Relaxed, Release, spin_hint};
+
+/// The order of locks, lowest first. `docs/HACKING.md` carries the same list with what each one guards.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[repr(u8)]
+pub enum Rank {
+    /// Birth and death of the runtime.
+    Lifecycle,
+    /// A channel's state and queues.
+    Channel,
+    /// Note: done flag and waiter.
+    Note,
+    /// A P's timer heap.
+    Timers,
+    /// Idle Ps and Ms, and the list of Ms.
+    Sched,
+    /// The table of G records.
+    Records,
+    /// A class of stacks.
+    Stacks,
+}
+
+const FREE: u32 = 0;
+const HELD: u32 = 1;
+#[cfg(not(loom))]
+const CONTENDED: u32 = 2;
+
+/// See the room's header.
+pub struct RawLock {
+    word: AtomicU32,
+    #[cfg(debug_assertions)]
+    rank: Rank,
+}
+
+impl RawLock {
+    #[cfg(not(loom))]
+    pub const fn new(rank: Rank) -> Self {
+        let _ = rank;
+        RawLock {
+            word: AtomicU32::new(FREE),
+            #[cfg(debug_assertions)]
+            rank,
+        }
+    }
+
+    #[cfg(loom)]
+    pub fn new(rank: Rank) -> Self {
+        let _ = rank;
+        RawLock {
+            word: AtomicU32::new(FREE),
+            #[cfg(debug_assertions)]
+            rank,
+        }
+    }
+
+    #[inline(always)]
+    pub fn lock(&self) {
+        #[cfg(debug_assertions)]
+        ranks::taking(self.rank);
+        if self.word.compare_exchange(FREE, HELD, Acquire, Relaxed).is_err() {
+            self.lock_slow();
+        }
+    }
+
+    /// Takes the lock if nobody holds it. Never waits, so it is exempt from the order of ranks.
+    #[inline]
+    #[must_use]
+    pub fn try_lock(&self) -> bool {
+        let ok = self.word.compare_exchange(FREE, HELD, Acquire, Relaxed).is_ok();
+        #[cfg(debug_assertions)]
+        if ok {
+            ranks::took(self.rank);
+        }
+        ok
+    }
+
+    /// Lets go. The caller holds the lock; on return from the swap the object may already be gone.
+    #[inline(always)]
+    pub fn unlock(&self) {
+        #[cfg(debug_assertions)]
+        ranks::dropped(self.rank);
+        let at: *const AtomicU32 = &self.word;
+        if self.word.swap(FREE, Release) != HELD {
+            Self::wake_one(at);
+        }
+    }
+
+    #[cfg(not(loom))]
+    #[cold]
+    fn wake_one(at: *const AtomicU32) {
+        crate::sys::futex::wake(at, 1);
+    }
+
+    #[cfg(loom)]
+    fn wake_one(_: *const AtomicU32) {}
+
+    #[cfg(not(loom))]
+    #[cold]
+    #[inline(never)]
+    fn lock_slow(&self) {
+        // The holder is about to let go, unless the kernel took its processor away: spin for about a
+        // microsecond, then sleep.
+        for _ in 0..40 {
+            if self.word.load(Relaxed) == FREE && self.word.compare_exchange(FREE, HELD, Acquire, Relaxed).is_ok() {
+                return;
+            }
+            spin_hint();
+        }
+        while self.word.swap(CONTENDED, Acquire) != FREE {
+            crate::sys::futex::wait(&self.word, CONTENDED, crate::sys::clock::NEVER);
+        }
+    }
+
+    #[cfg(loom)]
+    fn lock_slow(&self) {
+        while self.word.compare_exchange(FREE, HELD, Acquire, Relaxed).is_err() {
+            spin_hint();
+        }
+    }
+}
+
+/// What the thread holds, as a count per rank. Debug builds only. These functions contain no switch and stay out
+/// of line, because they read a thread-local of std.
+#[cfg(debug_assertions)]
+mod ranks {
+    use super::Rank;
+    use std::cell::Cell;
+
+    thread_local!(static HELD: Cell<[u16; 16]> = const { Cell::new([0; 16]) });
+
+    #[inline(never)]
+    pub fn taking(rank: Rank) {
+        let held = HELD.get();
+        let from = rank as usize + (rank == Rank::Channel) as usize;
+        if let Some(above) = (from..16).find(|&r| held[r] != 0) {
+            crate::throw!("lock of rank {} ({:?}) wanted while rank {} is held", rank as usize, rank, above);
+        }
+        took(rank);
+    }
+
+    #[inline(never)]
+    pub fn took(rank: Rank) {
+        let mut held = HELD.get();
+        held[rank as usize] += 1;
+        HELD.set(held);
+    }
+
+    #[inline(never)]
+    pub fn dropped(rank: Rank) {
+        let mut held = HELD.get();
+        held[rank as usize] -= 1;
+        HELD.set(held);
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use std::cell::UnsafeCell;
+
+    struct Shared(RawLock, UnsafeCell<u64>);
+    // SAFETY: the cell is touched under the lock only.
+    unsafe impl Sync for Shared {}
+
+    #[test]
+    fn excludes() {
+        let s = Shared(RawLock::new(Rank::Sched), UnsafeCell::new(0));
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..50_000 {
+                        s.0.lock();
+                        // SAFETY: the lock is held.
+                        unsafe { *s.1.get() += 1 };
+                        s.0.unlock();
+                    }
+                });
+            }
+        });
+        assert_eq!(s.1.into_inner(), 200_000);
+    }
+
+    #[test]
+    fn try_lock_never_waits() {
+        let l = RawLock::new(Rank::Sched);
+        assert!(l.try_lock());
+        assert!(!l.try_lock());
+        l.unlock();
+        assert!(l.try_lock());
+        l.unlock();
+    }
+}

@@ -1,0 +1,53 @@
+//! Address space from the kernel.
+
+use libc::{c_int, c_void};
+use std::ptr;
+
+/// Readable and writable zeroed memory that costs nothing until touched, or None when the kernel has none.
+pub fn map(bytes: usize) -> Option<*mut u8> {
+    // SAFETY: a fresh anonymous mapping touches no memory of anybody.
+    let p = unsafe {
+        libc::mmap(
+            ptr::null_mut(),
+            bytes,
+            libc::PROT_READ | libc::PROT_WRITE,
+            libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE,
+            -1,
+            0,
+        )
+    };
+    (p != libc::MAP_FAILED).then_some(p.cast())
+}
+
+/// Gives a mapping back.
+///
+/// # Safety
+/// `[addr, addr + bytes)` comes from [`map`] and nobody uses it any more.
+pub unsafe fn unmap(addr: *mut u8, bytes: usize) {
+    // SAFETY: as the caller promises.
+    unsafe { libc::munmap(addr.cast(), bytes) };
+}
+
+/// madvise, true if it worked.
+///
+/// # Safety
+/// The range is mapped by [`map`], and losing or guarding its contents is what the caller wants.
+pub unsafe fn advise(addr: *mut u8, bytes: usize, advice: c_int) -> bool {
+    // SAFETY: as the caller promises.
+    unsafe { libc::madvise(addr.cast::<c_void>(), bytes, advice) == 0 }
+}
+
+/// Makes a range inaccessible, true if it worked.
+///
+/// # Safety
+/// The range is mapped by [`map`] and nobody uses it.
+pub unsafe fn deny(addr: *mut u8, bytes: usize) -> bool {
+    // SAFETY: as the caller promises.
+    unsafe { libc::mprotect(addr.cast::<c_void>(), bytes, libc::PROT_NONE) == 0 }
+}
+
+/// The size of a page in bytes.
+pub fn page_size() -> usize {
+    // SAFETY: has no preconditions.
+    (unsafe { libc::sysconf(libc::_SC_PAGESIZE) }) as usize
+}

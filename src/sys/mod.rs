@@ -1,0 +1,23 @@
+//! What the operating system and the processor give: switches, stacks, the thread-local word, futexes, clocks.
+//!
+//! This room has never heard of goroutines. Everything above may use it; it uses nothing of the crate.
+
+pub mod atomic;
+pub mod lock;
+pub mod futex;
+pub mod throw;
+
+#[cfg(not(loom))]
+pub mod clock;
+#[cfg(not(loom))]
+pub mod context;
+#[cfg(not(loom))]
+pub mod cpu;
+#[cfg(not(loom))]
+pub mod errno;
+#[cfg(not(loom))]
+pub mod mem;
+#[cfg(not(loom))]
+pub mod stack;
+#[cfg(not(loom))]
+pub mod tls;

@@ -1,0 +1,277 @@
+//! Goroutine stacks: slots of large slabs, each with a guard at its low end.
+//!
+//! A slab is one mapping of many slots of one *class* (size). Address space is all it costs until a slot is
+//! touched. A slot's guard is made when the slot is first handed out, and stays. Freed slots are kept in the
+//! pool of their class, guard and touched pages and all; the per-P caches above (sched/p.rs) keep the hottest.
+//!
+//! *Promises.* A goroutine gets its stack when it first runs, where nothing may fail any more. So spawning
+//! promises a slot: `promised <= mapped` always, and the pool grows, or refuses, at the promise. A cache of
+//! slots above the pool must be promised as well, since its slots are out of the pool's reach.
+//!
+//! *Guards* are made with MADV_GUARD_INSTALL (Linux 6.13), which splits no mapping. Older kernels get mprotect,
+//! which costs two mappings a stack; there the number of slots is held below a quarter of vm.max_map_count, so
+//! that a stack without a guard is never handed out and the host keeps its share of mappings.
+//!
+//! Frames larger than a guard can step over it. C compilers probe page by page only with
+//! -fstack-clash-protection, so guards grow with the slot: 4 KiB below 64 KiB, 16 KiB below 256 KiB, else 64 KiB.
+
+use super::lock::{Rank, RawLock};
+use super::mem;
+use std::cell::UnsafeCell;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+/// The smallest stack that may be asked for, bytes.
+pub const MIN_SIZE: usize = 16 << 10;
+/// The default, bytes.
+pub const DEFAULT_SIZE: usize = 256 << 10;
+
+const STEPS: usize = 4;
+const CLASSES: usize = 96;
+const MADV_GUARD_INSTALL: i32 = 102;
+
+/// A stack size, rounded up to one of four steps per power of two.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Class(u8);
+
+impl Class {
+    /// The class for `bytes` of address space; None above what any machine can map.
+    pub fn of(bytes: usize) -> Option<Class> {
+        (0..CLASSES as u8).map(Class).find(|c| c.size() >= bytes)
+    }
+
+    /// Bytes of address space, guard included.
+    #[inline]
+    pub fn size(self) -> usize {
+        let (octave, step) = (self.0 as usize / STEPS, self.0 as usize % STEPS);
+        (MIN_SIZE / STEPS * (STEPS + step)) << octave
+    }
+
+    /// Bytes of the guard at the low end.
+    pub fn guard(self) -> usize {
+        match self.size() {
+            s if s < 64 << 10 => 4 << 10,
+            s if s < 256 << 10 => 16 << 10,
+            _ => 64 << 10,
+        }
+    }
+
+    fn pool(self) -> &'static Pool {
+        &POOLS[self.0 as usize]
+    }
+}
+
+/// A slot, named by its upper end. Whoever holds the value owns the slot.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Stack {
+    top: *mut u8,
+}
+
+impl Stack {
+    pub const NONE: Stack = Stack { top: std::ptr::null_mut() };
+
+    #[inline(always)]
+    pub fn top(self) -> *mut u8 {
+        self.top
+    }
+
+    #[inline(always)]
+    pub fn is_none(self) -> bool {
+        self.top.is_null()
+    }
+}
+
+struct Pool {
+    lock: RawLock,
+    inner: UnsafeCell<Inner>,
+}
+
+struct Inner {
+    promised: usize,
+    mapped: usize,
+    /// Slots that were in use before. Its capacity is at least `mapped`, so that giving back cannot fail.
+    free: Vec<Stack>,
+    /// Slots never handed out: the slab's next slot and how many are left.
+    fresh: Vec<(*mut u8, usize)>,
+}
+
+// SAFETY: `inner` is touched under `lock` only; the slots it names are memory that nobody else uses.
+unsafe impl Sync for Pool {}
+
+static POOLS: [Pool; CLASSES] = [const {
+    Pool {
+        lock: RawLock::new(Rank::Stacks),
+        inner: UnsafeCell::new(Inner { promised: 0, mapped: 0, free: Vec::new(), fresh: Vec::new() }),
+    }
+}; CLASSES];
+
+/// How many slots of all classes mprotect guards may serve; usize::MAX with MADV_GUARD_INSTALL, 0 if not known yet.
+static GUARD_LIMIT: AtomicUsize = AtomicUsize::new(0);
+/// Slots of all classes, counted where GUARD_LIMIT bounds them.
+static SLOTS: AtomicUsize = AtomicUsize::new(0);
+
+/// Promises `n` slots: [`take`] will find them. False if no memory is left.
+pub fn promise(class: Class, n: usize) -> bool {
+    with(class, |inner| {
+        if inner.promised + n > inner.mapped && !grow(class, inner, inner.promised + n - inner.mapped) {
+            return false;
+        }
+        inner.promised += n;
+        true
+    })
+}
+
+/// Takes promises back.
+pub fn unpromise(class: Class, n: usize) {
+    with(class, |inner| {
+        debug_assert!(inner.promised >= n);
+        inner.promised -= n;
+    });
+}
+
+/// Fills `out` as far as the pool has slots, each with its guard, and answers how many. At least one, if the
+/// caller holds a promise that it has not used.
+pub fn take(class: Class, out: &mut [Stack]) -> usize {
+    with(class, |inner| {
+        for (n, slot) in out.iter_mut().enumerate() {
+            if let Some(s) = inner.free.pop() {
+                *slot = s;
+                continue;
+            }
+            let Some((base, left)) = inner.fresh.last_mut() else { return n };
+            let at = *base;
+            *base = at.wrapping_add(class.size());
+            *left -= 1;
+            if *left == 0 {
+                inner.fresh.pop();
+            }
+            guard(at, class.guard());
+            *slot = Stack { top: at.wrapping_add(class.size()) };
+        }
+        out.len()
+    })
+}
+
+/// Gives slots back to the pool.
+pub fn give(class: Class, slots: &[Stack]) {
+    with(class, |inner| inner.free.extend_from_slice(slots));
+}
+
+fn with<R>(class: Class, f: impl FnOnce(&mut Inner) -> R) -> R {
+    let pool = class.pool();
+    pool.lock.lock();
+    // SAFETY: the lock is held, and `f` does not come back here.
+    let r = f(unsafe { &mut *pool.inner.get() });
+    pool.lock.unlock();
+    r
+}
+
+/// Maps at least `need` more slots; half of what is there already, if the system has it.
+fn grow(class: Class, inner: &mut Inner, need: usize) -> bool {
+    let wish = need.max((inner.mapped / 2).clamp(64, 16 << 10));
+    map_slots(class, inner, wish) || (wish > need && map_slots(class, inner, need))
+}
+
+fn map_slots(class: Class, inner: &mut Inner, slots: usize) -> bool {
+    let Some(bytes) = class.size().checked_mul(slots) else { return false };
+    if inner.free.try_reserve(inner.mapped + slots - inner.free.len()).is_err() || inner.fresh.try_reserve(1).is_err() {
+        return false;
+    }
+    let Some(base) = mem::map(bytes) else { return false };
+    let limit = guard_limit(base);
+    if SLOTS.fetch_add(slots, Relaxed) + slots > limit {
+        SLOTS.fetch_sub(slots, Relaxed);
+        // SAFETY: mapped above, and nobody has seen it.
+        unsafe { mem::unmap(base, bytes) };
+        return false;
+    }
+    // Where transparent huge pages are "always", each first touch would cost 2 MiB.
+    // SAFETY: our own fresh mapping; the advice changes no contents. Failure means there are no huge pages.
+    unsafe { mem::advise(base, bytes, libc::MADV_NOHUGEPAGE) };
+    inner.fresh.push((base, slots));
+    inner.mapped += slots;
+    true
+}
+
+/// Finds out once what kind of guards the kernel has, by putting one at `probe`, where one will be anyway.
+fn guard_limit(probe: *mut u8) -> usize {
+    let known = GUARD_LIMIT.load(Relaxed);
+    if known != 0 {
+        return known;
+    }
+    // SAFETY: the low end of a fresh slab, which will be the guard of its first slot.
+    let limit = if unsafe { mem::advise(probe, mem::page_size(), MADV_GUARD_INSTALL) } {
+        usize::MAX
+    } else {
+        let maps = std::fs::read_to_string("/proc/sys/vm/max_map_count").ok();
+        maps.and_then(|s| s.trim().parse::<usize>().ok()).unwrap_or(65_530) / 4
+    };
+    GUARD_LIMIT.store(limit, Relaxed);
+    limit
+}
+
+fn guard(low: *mut u8, bytes: usize) {
+    let bytes = bytes.max(mem::page_size());
+    // SAFETY: the low end of a slot that nobody has used yet.
+    let ok = unsafe {
+        if GUARD_LIMIT.load(Relaxed) == usize::MAX {
+            mem::advise(low, bytes, MADV_GUARD_INSTALL)
+        } else {
+            mem::deny(low, bytes)
+        }
+    };
+    if !ok {
+        crate::throw!("no guard for a stack at {low:p}: error {}", std::io::Error::last_os_error());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn classes_rise_and_cover() {
+        assert_eq!(Class::of(1).unwrap().size(), MIN_SIZE);
+        assert_eq!(Class::of(DEFAULT_SIZE).unwrap().size(), DEFAULT_SIZE);
+        assert_eq!(Class::of(DEFAULT_SIZE + 1).unwrap().size(), 320 << 10);
+        for c in 1..CLASSES as u8 {
+            assert!(Class(c).size() > Class(c - 1).size());
+            assert_eq!(Class(c).size() % 4096, 0);
+            assert!(Class(c).guard() * 4 <= Class(c).size());
+        }
+        assert!(Class::of(usize::MAX).is_none());
+    }
+
+    #[test]
+    fn a_promise_is_kept_and_slots_come_back() {
+        let class = Class::of(80 << 10).unwrap();
+        assert!(promise(class, 100));
+        let mut slots = [Stack::NONE; 100];
+        let mut got = 0;
+        while got < 100 {
+            let n = take(class, &mut slots[got..]);
+            assert!(n > 0);
+            got += n;
+        }
+        for s in slots {
+            // SAFETY: the slot is ours; its top word is above the guard.
+            unsafe { s.top().cast::<u64>().sub(1).write(1) };
+        }
+        let before = slots[99];
+        give(class, &slots);
+        unpromise(class, 100);
+        assert!(promise(class, 1));
+        let mut one = [Stack::NONE; 1];
+        assert_eq!(take(class, &mut one), 1);
+        assert!(one[0] == before, "the last slot freed is the first one reused");
+        give(class, &one);
+        unpromise(class, 1);
+    }
+
+    #[test]
+    fn what_cannot_be_mapped_is_refused() {
+        let huge = Class::of(1 << 36).unwrap();
+        assert!(!promise(huge, 1 << 20));
+        assert!(promise(Class::of(MIN_SIZE).unwrap(), 1));
+        unpromise(Class::of(MIN_SIZE).unwrap(), 1);
+    }
+}
