@@ -12,7 +12,7 @@ treewc := target/examples/treewc
 # Wherever the user has cargo put things otherwise: here they are looked for in target/.
 export CARGO_TARGET_DIR := $(CURDIR)/target
 
-.PHONY: help lib demo test test-demo bench bench-quick fmt clean
+.PHONY: help lib header demo test test-demo bench bench-quick fmt clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -23,6 +23,9 @@ lib: ## the library, in target/release
 	@# Cargo leaves out the name that programs look for at run time.
 	@soname=$$(readelf -d $(lib_dir)/libgort.so | sed -n 's/.*SONAME.*\[\(.*\)\]/\1/p'); \
 	test -z "$$soname" || ln -sf libgort.so "$(lib_dir)/$$soname"
+
+header: lib ## include/gort.h, as src/capi has it
+	cp "$$(ls -t target/release/build/gort-*/out/gort.h | head -n 1)" include/gort.h
 
 $(treewc): examples/treewc.c lib
 	@mkdir -p $(@D)

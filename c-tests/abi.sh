@@ -26,7 +26,8 @@ fi
 
 dynamic=$("$readelf" -dW "$library")
 soname=$(printf '%s\n' "$dynamic" | sed -n 's/.*(SONAME).*\[\(.*\)\].*/\1/p')
-[ "$soname" = libgort.so.0 ] || complain "the soname is '$soname', not libgort.so.0"
+major=$(sed -n 's/^version = "\([0-9]*\)\..*/\1/p' "$here/../Cargo.toml" | head -n 1)
+[ "$soname" = "libgort.so.$major" ] || complain "the soname is '$soname', not libgort.so.$major"
 printf '%s\n' "$dynamic" | grep -q TEXTREL && complain "the library has text relocations"
 # dlclose must not unload code that threads may be in.
 printf '%s\n' "$dynamic" | grep -q 'FLAGS_1.*NODELETE' || complain "the library is not marked NODELETE"

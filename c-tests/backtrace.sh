@@ -9,6 +9,8 @@ program=$1
 export LC_ALL=C
 # An answer from the network would only delay it.
 export DEBUGINFOD_URLS=
+# The leak checker needs ptrace itself.
+export ASAN_OPTIONS="${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0"
 
 if [ -n "${GORT_EMULATED:-}" ]; then
     echo "skipped: gdb does not see the program inside an emulator"

@@ -88,6 +88,14 @@ static void env_maxprocs_without_init(void) {
     CHECK_EQ(rt_maxprocs(0), 3);
 }
 
+/* Asking answers what the runtime will have, also before it is started. */
+static void env_maxprocs_asked_first(void) {
+    setenv("RT_MAXPROCS", "3", 1);
+    CHECK_EQ(rt_maxprocs(0), 3);
+    CHECK_OK(rt_run(nothing, NULL));
+    CHECK_EQ(rt_maxprocs(0), 3);
+}
+
 static void env_bad_refused(const char *name, const char *value) {
     clear_env();
     setenv(name, value, 1);
@@ -230,6 +238,7 @@ int main(void) {
     CHECK_CHILD(sets_maxprocs);
     CHECK_CHILD(env_maxprocs);
     CHECK_CHILD(env_maxprocs_without_init);
+    CHECK_CHILD(env_maxprocs_asked_first);
     CHECK_CHILD(env_bad_maxprocs);
     CHECK_CHILD(env_trailing_maxprocs);
     CHECK_CHILD(env_bad_stack);

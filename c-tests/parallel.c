@@ -20,7 +20,10 @@ static void spawns(void *arg) {
     meets(NULL);
 }
 
+static void nothing(void *arg) { (void)arg; }
+
 int main(void) {
+    CHECK_OK(rt_run(nothing, NULL));
     procs = rt_maxprocs(0);
     if (procs < 2) SKIP("one P");
     for (int i = 0; i < procs; i++) go(meets, NULL);

@@ -28,143 +28,143 @@
 #endif
 
 /**
- * Success. 
+ * Success.
  */
 #define RT_OK 0
 
 /**
- * Not now, and the caller did not want to wait. 
+ * Not now, and the caller did not want to wait.
  */
 #define RT_EAGAIN -EAGAIN
 
 /**
- * The channel is closed. 
+ * The channel is closed.
  */
 #define RT_ECLOSED -EPIPE
 
 /**
- * Time is over. 
+ * Time is over.
  */
 #define RT_ETIMEDOUT -ETIMEDOUT
 
 /**
- * The work was cancelled. 
+ * The work was cancelled.
  */
 #define RT_ECANCELED -ECANCELED
 
 /**
- * A NULL or impossible argument. 
+ * A NULL or impossible argument.
  */
 #define RT_EINVAL -EINVAL
 
 /**
- * No memory is left. 
+ * No memory is left.
  */
 #define RT_ENOMEM -ENOMEM
 
 /**
- * Too late for this call. 
+ * Too late for this call.
  */
 #define RT_EBUSY -EBUSY
 
 /**
- * Nothing can ever happen again. 
+ * Nothing can ever happen again.
  */
 #define RT_EDEADLK -EDEADLK
 
 /**
- * The call may not be made here, or not in this state. 
+ * The call may not be made here, or not in this state.
  */
 #define RT_EPERM -EPERM
 
 /**
- * A timeout that never ends. 
+ * A timeout that never ends.
  */
 #define RT_FOREVER INT64_MIN
 
 /**
- * A timeout that never waits. 
+ * A timeout that never waits.
  */
 #define RT_NOWAIT 0
 
 /**
- * Configuration flag: never take a P from code outside the runtime, and never end its time slice. 
+ * Configuration flag: never take a P from code outside the runtime, and never end its time slice.
  */
 #define RT_COOPERATIVE 1
 
 /**
- * A channel: opaque, reference counted. 
+ * A channel: opaque, reference counted.
  */
 typedef struct rt_chan rt_chan;
 
 /**
- * A goroutine, as others name it: opaque. Stays valid, if useless, after the goroutine has ended. 
+ * A goroutine, as others name it: opaque. Stays valid, if useless, after the goroutine has ended.
  */
 typedef struct rt_g rt_g;
 
 /**
- * What rt_init takes. Zero everything, set struct_size, then what is to differ from the default. 
+ * What rt_init takes. Zero everything, set struct_size, then what is to differ from the default.
  */
 typedef struct rt_config {
     /**
-     * sizeof(rt_config) 
+     * sizeof(rt_config)
      */
     size_t struct_size;
     /**
-     * Address space of one goroutine stack, bytes; 0: RT_STACK_SIZE of the environment, else 256 KiB. At least 16 KiB. 
+     * Address space of one goroutine stack, bytes; 0: RT_STACK_SIZE of the environment, else 256 KiB. At least 16 KiB.
      */
     size_t stack_size;
     /**
-     * RT_COOPERATIVE, or 0. 
+     * RT_COOPERATIVE, or 0.
      */
     uint64_t flags;
     /**
-     * How many goroutines run at once; 0: RT_MAXPROCS, else the CPUs this process may use. At most 1024 are used. 
+     * How many goroutines run at once; 0: RT_MAXPROCS, else the CPUs this process may use. At most 1024 are used.
      */
     uint32_t maxprocs;
     /**
-     * Upper limit of the threads the runtime makes; 0: 10,000. At least 2. 
+     * Upper limit of the threads the runtime makes; 0: 10,000. At least 2.
      */
     uint32_t max_threads;
 } rt_config;
 
 /**
- * A function that takes one pointer: what a goroutine runs. It must not be left by an exception or longjmp. 
+ * A function that takes one pointer: what a goroutine runs. It must not be left by an exception or longjmp.
  */
 typedef void (*rt_fn)(void *arg);
 
 /**
- * What rt_go_with takes. Zero everything, set struct_size, then what is to differ from the default. 
+ * What rt_go_with takes. Zero everything, set struct_size, then what is to differ from the default.
  */
 typedef struct rt_go_opts {
     /**
-     * sizeof(rt_go_opts) 
+     * sizeof(rt_go_opts)
      */
     size_t struct_size;
     /**
-     * A name for dumps, or NULL: copied, 63 bytes at most. 
+     * A name for dumps, or NULL: copied, 63 bytes at most.
      */
     const char *name;
     /**
-     * Address space of its stack, bytes, rounded up; 0: the default. At least 16 KiB. 
+     * Address space of its stack, bytes, rounded up; 0: the default. At least 16 KiB.
      */
     size_t stack_size;
 } rt_go_opts;
 
 /**
- * Decides whether a park holds: see rt_gopark. 
+ * Decides whether a park holds: see rt_gopark.
  */
 typedef bool (*rt_unlock_fn)(struct rt_g *g, void *lock);
 
 /**
- * A mutex. Zeroed is unlocked. Never copied or moved while in use; no destroy. 
+ * A mutex. Zeroed is unlocked. Never copied or moved while in use; no destroy.
  */
 typedef struct rt_mutex {
     uint64_t opaque[2];
 } rt_mutex;
 
 /**
- * A waitgroup: a count to wait for. Zeroed is a count of zero. Never copied or moved while in use; no destroy. 
+ * A waitgroup: a count to wait for. Zeroed is a count of zero. Never copied or moved while in use; no destroy.
  */
 typedef struct rt_waitgroup {
     uint64_t opaque[4];

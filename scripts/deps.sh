@@ -32,9 +32,12 @@ as_root() {
 
 # Somebody else may hold apt's locks: wait for them, and try again where apt-get does not wait.
 apt() {
-    local try
+    local try log=target/apt-get.txt
+    mkdir -p target
     for try in 1 2 3; do
-        as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -y -o DPkg::Lock::Timeout=600 -o Dpkg::Use-Pty=0 "$@" && return 0
+        as_root env DEBIAN_FRONTEND=noninteractive \
+            apt-get -qq -y -o DPkg::Lock::Timeout=600 -o Dpkg::Use-Pty=0 "$@" >"$log" && return 0
+        tail -n 20 "$log"
         [ "$try" -eq 3 ] || { say "apt-get $1 failed, again in $((try * 20)) s" && sleep $((try * 20)); }
     done
     return 1

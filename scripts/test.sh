@@ -38,7 +38,7 @@ ruff=target/venv/bin/ruff
 step layers python3 scripts/check_layers.py
 step ruff $ruff check --config scripts/ruff.toml --exclude target .
 step ruff-format $ruff format --check --config scripts/ruff.toml --exclude target .
-step fmt cargo fmt --check
+step fmt cargo fmt --check -- --color never
 step clippy cargo clippy --all-targets -- -D warnings
 step rust cargo test
 step loom loom

@@ -13,13 +13,13 @@
 //!
 //! `docs/ARCHITECTURE.md` says more. Built with `--cfg loom`, only the protocols and their models remain.
 
-pub mod error;
-pub mod sched;
-pub mod sync;
-pub mod sys;
-pub mod time;
+mod error;
+mod sched;
+mod sync;
+mod sys;
+mod time;
 
 #[cfg(not(loom))]
-pub mod capi;
+mod capi;
 #[cfg(not(loom))]
-pub mod rt;
+mod rt;

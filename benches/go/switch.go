@@ -1,4 +1,5 @@
-// How long does it take to yield to another goroutine? Two goroutines do nothing else.
+// How long does it take to yield to another goroutine? Two goroutines do nothing else. (With two Ps each may have one
+// for itself, and then it yields to nobody.)
 package main
 
 import (

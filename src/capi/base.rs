@@ -1,5 +1,6 @@
 //! Version, errors, the types of callbacks.
 
+use crate::time::timeout::Timeout;
 use libc::{EAGAIN, EBUSY, ECANCELED, EDEADLK, EINVAL, ENOMEM, EPERM, EPIPE, ETIMEDOUT};
 use std::ffi::{c_char, c_int, c_void};
 
@@ -77,3 +78,6 @@ pub extern "C" fn rt_strerror(code: c_int) -> *const c_char {
     };
     text.as_ptr()
 }
+
+// What the rooms below take for the special timeouts is what the header says.
+const _: () = assert!(RT_FOREVER == Timeout::FOREVER.0 && RT_NOWAIT == Timeout::NOWAIT.0);

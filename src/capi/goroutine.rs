@@ -52,7 +52,9 @@ pub unsafe extern "C" fn rt_go(r#fn: rt_fn, arg: *mut c_void) -> i64 {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rt_go_with(opts: *const rt_go_opts, r#fn: rt_fn, arg: *mut c_void) -> i64 {
     // SAFETY: the caller passes NULL or a struct that begins with its size.
-    let Some(opts) = (unsafe { opts.as_ref().filter(|o| known_size(*o).is_some()) }) else { return RT_EINVAL.into() };
+    let Some(opts) = (unsafe { opts.as_ref().filter(|o| known_size(*o).is_some()) }) else {
+        return RT_EINVAL.into();
+    };
     let class = match opts.stack_size {
         0 => None,
         small if small < MIN_SIZE => return RT_EINVAL.into(),
@@ -63,7 +65,15 @@ pub unsafe extern "C" fn rt_go_with(opts: *const rt_go_opts, r#fn: rt_fn, arg: *
     };
     // SAFETY: the caller passes NULL or a string.
     let name = unsafe { (!opts.name.is_null()).then(|| copy_name(CStr::from_ptr(opts.name))) };
-    spawn_with(r#fn, arg, Options { class, name, on_end: None })
+    spawn_with(
+        r#fn,
+        arg,
+        Options {
+            class,
+            name,
+            on_end: None,
+        },
+    )
 }
 
 /// The first 63 bytes of a name, cut at the last whole UTF-8 character.
@@ -102,7 +112,9 @@ pub(super) fn spawn_with(f: rt_fn, arg: *mut c_void, options: Options) -> i64 {
 #[unsafe(no_mangle)]
 pub extern "C" fn rt_self() -> *mut rt_g {
     let m = m::current().unwrap_or_else(leave_attached);
-    m.curg.get().map_or(ptr::null_mut(), |g| ptr::from_ref(g).cast_mut().cast())
+    m.curg
+        .get()
+        .map_or(ptr::null_mut(), |g| ptr::from_ref(g).cast_mut().cast())
 }
 
 /// Makes the record of a thread that only asks for it, and leaves the runtime again.

@@ -3,6 +3,7 @@
 use super::base::{RT_EINVAL, RT_ETIMEDOUT, RT_OK, rt_g, rt_unlock_fn};
 use super::{code_of, entry};
 use crate::sched::g::{self, G, UnlockFn};
+use crate::sched::gopark;
 use crate::sched::park::{self, Woken};
 use crate::sched::state::Kind;
 use crate::time::timeout::Timeout;
@@ -26,7 +27,11 @@ use std::ffi::{c_char, c_int, c_void};
  * Call from: any thread. Blocks: the goroutine, or the plain thread. Since 0.1.
  */
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn rt_gopark(unlockf: rt_unlock_fn, lock: *mut c_void, reason: *const c_char) -> c_int {
+pub unsafe extern "C" fn rt_gopark(
+    unlockf: rt_unlock_fn,
+    lock: *mut c_void,
+    reason: *const c_char,
+) -> c_int {
     gopark(unlockf, lock, reason, Timeout::FOREVER)
 }
 
@@ -51,16 +56,23 @@ pub unsafe extern "C" fn rt_gopark_timeout(
     gopark(unlockf, lock, reason, Timeout(timeout_ns))
 }
 
-fn gopark(unlockf: rt_unlock_fn, lock: *mut c_void, reason: *const c_char, timeout: Timeout) -> c_int {
+fn gopark(
+    unlockf: rt_unlock_fn,
+    lock: *mut c_void,
+    reason: *const c_char,
+    timeout: Timeout,
+) -> c_int {
     // SAFETY: the same function type but for the name of the opaque first argument.
     let unlockf = unlockf.map(|f| unsafe {
         std::mem::transmute::<unsafe extern "C" fn(*mut rt_g, *mut c_void) -> bool, UnlockFn>(f)
     });
-    entry(|_| match park::gopark(unlockf, lock, reason, timeout.when()) {
-        Ok(Woken::Ready) => RT_OK,
-        Ok(Woken::TimedOut) => RT_ETIMEDOUT,
-        Err(refused) => code_of(refused.into()),
-    })
+    entry(
+        |_| match gopark::gopark(unlockf, lock, reason, timeout.when()) {
+            Ok(Woken::Ready) => RT_OK,
+            Ok(Woken::TimedOut) => RT_ETIMEDOUT,
+            Err(refused) => code_of(refused.into()),
+        },
+    )
 }
 
 /**
@@ -77,7 +89,9 @@ fn gopark(unlockf: rt_unlock_fn, lock: *mut c_void, reason: *const c_char, timeo
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rt_goready(g: *mut rt_g) -> c_int {
     // SAFETY: the caller passes what rt_self answered; records are never unmapped.
-    let Some(g) = (unsafe { g.cast::<G>().as_ref::<'static>() }) else { return RT_EINVAL };
+    let Some(g) = (unsafe { g.cast::<G>().as_ref::<'static>() }) else {
+        return RT_EINVAL;
+    };
     entry(|_| match g.word.waiting_in(Kind::Park) {
         Some(token) if g.word.claim(token) => {
             park::ready(g);

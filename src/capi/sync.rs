@@ -170,7 +170,10 @@ pub unsafe extern "C" fn rt_waitgroup_wait(wg: *mut rt_waitgroup) -> c_int {
  * Call from: any thread. Blocks: the goroutine, or the plain thread. Since 0.1.
  */
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn rt_waitgroup_wait_timeout(wg: *mut rt_waitgroup, timeout_ns: i64) -> c_int {
+pub unsafe extern "C" fn rt_waitgroup_wait_timeout(
+    wg: *mut rt_waitgroup,
+    timeout_ns: i64,
+) -> c_int {
     // SAFETY: the caller's promise is that of this function's documentation.
     unsafe { wait(wg, Timeout(timeout_ns)) }
 }
@@ -195,22 +198,38 @@ unsafe fn wait(wg: *mut rt_waitgroup, timeout: Timeout) -> c_int {
  * Call from: as rt_go. Blocks: nothing. Since 0.1.
  */
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn rt_waitgroup_go(wg: *mut rt_waitgroup, r#fn: rt_fn, arg: *mut c_void) -> i64 {
+pub unsafe extern "C" fn rt_waitgroup_go(
+    wg: *mut rt_waitgroup,
+    r#fn: rt_fn,
+    arg: *mut c_void,
+) -> i64 {
     unsafe fn done(wg: *const ()) {
         // SAFETY: the goroutine is counted, so the waitgroup is in use until this has lowered the count. Below
         // zero it can't fall but by the caller's mistake, and then nothing changes.
         let _ = unsafe { (*wg.cast::<WaitGroup>()).add(-1) };
     }
     // SAFETY: the caller's promise is that of this function's documentation.
-    let Some(group) = (unsafe { group(wg) }) else { return RT_EINVAL.into() };
+    let Some(group) = (unsafe { group(wg) }) else {
+        return RT_EINVAL.into();
+    };
     if r#fn.is_none() {
         return RT_EINVAL.into();
     }
     if let Err(e) = entry(|_| group.add(1)) {
         return code(Err::<(), Error>(e)).into();
     }
-    let on_end = Some(EndHook { f: done, arg: wg.cast::<()>().cast_const() });
-    let id = spawn_with(r#fn, arg, Options { on_end, ..Options::default() });
+    let on_end = Some(EndHook {
+        f: done,
+        arg: wg.cast::<()>().cast_const(),
+    });
+    let id = spawn_with(
+        r#fn,
+        arg,
+        Options {
+            on_end,
+            ..Options::default()
+        },
+    );
     if id < 0 {
         let _ = entry(|_| group.add(-1));
     }

@@ -65,13 +65,13 @@ fn local(p: &'static P) -> Option<&'static G> {
     if let Some(g) = p.take_next() {
         return Some(g);
     }
-    if p.new_slice()
-        && global::has_global()
-        && let Some(g) = global::take_one()
-    {
-        return Some(g);
-    }
-    p.pop()
+    let global = if p.global_is_due() {
+        global::take_one()
+    } else {
+        None
+    };
+    p.new_slice();
+    global.or_else(|| p.pop())
 }
 
 /// A `runnext` that a spinner keeps an eye on.
@@ -85,7 +85,12 @@ struct Seen {
 impl Seen {
     fn look(p: &'static P, since: i64) -> Option<Seen> {
         let next = p.peek_next();
-        (!next.is_null()).then(|| Seen { p, next, switches: p.switches.load(Relaxed), since })
+        (!next.is_null()).then(|| Seen {
+            p,
+            next,
+            switches: p.switches.load(Relaxed),
+            since,
+        })
     }
 
     fn is_same(&self) -> bool {
@@ -118,7 +123,8 @@ fn steal(m: &'static M, p: &'static P) -> Option<&'static G> {
                     && let Some(g) = s.p.steal_next(s.next)
                 {
                     let credit = s.p.lone_credit.load(Relaxed);
-                    s.p.lone_credit.store((credit + CREDIT_GAIN).min(CREDIT_MOST), Relaxed);
+                    s.p.lone_credit
+                        .store((credit + CREDIT_GAIN).min(CREDIT_MOST), Relaxed);
                     return Some(g);
                 }
             }

@@ -44,7 +44,13 @@ unsafe impl Sync for Shared {}
 
 static SHARED: Shared = Shared {
     lock: RawLock::new(Rank::Sched),
-    lists: UnsafeCell::new(Lists { idle_ps: None, idle_ms: None, keeper: None, keeper_until: NEVER, starts: None }),
+    lists: UnsafeCell::new(Lists {
+        idle_ps: None,
+        idle_ms: None,
+        keeper: None,
+        keeper_until: NEVER,
+        starts: None,
+    }),
 };
 
 /// The counts of the idle protocol.
@@ -92,7 +98,8 @@ pub fn all_ps() -> impl Iterator<Item = &'static P> {
 /// The stack class of goroutines that ask for none.
 #[inline]
 pub fn default_class() -> Class {
-    *DEFAULT_CLASS.get_or_init(|| Class::of(STACK_SIZE.load(Relaxed)).expect("the size was checked"))
+    *DEFAULT_CLASS
+        .get_or_init(|| Class::of(STACK_SIZE.load(Relaxed)).expect("the size was checked"))
 }
 
 /// Makes the Ps, all idle. Once, before any worker. False when no memory is left.
@@ -104,7 +111,7 @@ pub fn set_up(procs: u32, stack_size: usize) -> bool {
     let _ = INJECTOR.set(Injector::new());
     with(|lists| {
         for i in (0..procs).rev() {
-            let p: &'static P = Box::leak(Box::new(P::new(i)));
+            let p: &'static P = Box::leak(Box::new(P::new()));
             ALL_PS[i as usize].store(ptr::from_ref(p).cast_mut(), Release);
             p.idle_link.set(lists.idle_ps.replace(p));
             IDLE.p_idle();
@@ -193,7 +200,9 @@ pub fn hand_p_over() {
     }
     let (then, first) = with(|lists| {
         let all_idle = IDLE.idle_ps() == procs();
-        let Some(p) = lists.pop_p() else { return (Then::Nothing, false) };
+        let Some(p) = lists.pop_p() else {
+            return (Then::Nothing, false);
+        };
         match lists.idle_ms {
             Some(m) => {
                 lists.idle_ms = m.idle_link.take();

@@ -21,13 +21,19 @@ pub struct Outer(bool);
 /// its exit leads back inside. Makes the M of a plain thread that has none.
 #[inline(always)]
 pub fn enter() -> (&'static M, Outer) {
-    let Some(m) = m::current() else { return (m::attach(), Outer(true)) };
+    let Some(m) = m::current() else {
+        return (m::attach(), Outer(true));
+    };
     if m.in_rt.load(Relaxed) == RT {
         return (m, Outer(false));
     }
     m.in_rt.store(RT, Relaxed);
     compiler_fence(SeqCst);
-    if m.attn.load(Relaxed) != 0 { (enter_slow(m), Outer(true)) } else { (m, Outer(true)) }
+    if m.attn.load(Relaxed) != 0 {
+        (enter_slow(m), Outer(true))
+    } else {
+        (m, Outer(true))
+    }
 }
 
 /// Leaves the runtime, on whatever thread the call ended.

@@ -25,7 +25,7 @@
 //! over a lone `runnext`. A thief that could take one pays back more than it cost; a ping-pong pair spends the credit
 //! in vain, and gets one more from each round of the monitor.
 
-use crate::sys::atomic::{AtomicU32, Relaxed, SeqCst, fence};
+use crate::sys::atomic::{AtomicU32, Relaxed, SeqCst, full_fence};
 
 /// The two counts.
 pub struct Idle {
@@ -36,12 +36,18 @@ pub struct Idle {
 impl Idle {
     #[cfg(not(loom))]
     pub const fn new() -> Self {
-        Idle { ps: AtomicU32::new(0), spinning: AtomicU32::new(0) }
+        Idle {
+            ps: AtomicU32::new(0),
+            spinning: AtomicU32::new(0),
+        }
     }
 
     #[cfg(loom)]
     pub fn new() -> Self {
-        Idle { ps: AtomicU32::new(0), spinning: AtomicU32::new(0) }
+        Idle {
+            ps: AtomicU32::new(0),
+            spinning: AtomicU32::new(0),
+        }
     }
 
     /// Submitter, after its push: true if the caller has to hand an idle P to a thread. It then owns one count
@@ -49,13 +55,15 @@ impl Idle {
     #[inline]
     #[must_use]
     pub fn wake_wanted(&self) -> bool {
-        fence(SeqCst);
+        full_fence();
         self.ps.load(Relaxed) != 0 && self.spinning.load(Relaxed) == 0 && self.begin_lone_spin()
     }
 
     #[cold]
     fn begin_lone_spin(&self) -> bool {
-        self.spinning.compare_exchange(0, 1, SeqCst, Relaxed).is_ok()
+        self.spinning
+            .compare_exchange(0, 1, SeqCst, Relaxed)
+            .is_ok()
     }
 
     /// A thread without work asks to spin. At most half as many spin as Ps are busy.
@@ -78,7 +86,7 @@ impl Idle {
     #[must_use]
     pub fn stop_spinning(&self) -> bool {
         let last = self.spinning.fetch_sub(1, SeqCst) == 1;
-        fence(SeqCst);
+        full_fence();
         last
     }
 
@@ -94,7 +102,7 @@ impl Idle {
 
     /// Sleeper, between 1 and 4, when it did not spin.
     pub fn before_recheck(&self) {
-        fence(SeqCst);
+        full_fence();
     }
 
     /// Whether any P is idle and nobody looks for work. A hint.

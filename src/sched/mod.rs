@@ -21,6 +21,7 @@
 //! | `find.rs`, `run.rs` | finding the next goroutine; switching |
 //! | `monitor.rs` | the thread that watches, and makes threads |
 //! | `park.rs`, `note.rs` | the waist: park and ready; an event on top of it |
+//! | `gopark.rs` | a park of the program's own |
 //! | `handshake.rs` | in and out of the runtime |
 //! | `spawn.rs` | making goroutines |
 
@@ -35,10 +36,15 @@ pub mod g;
 pub mod g;
 pub mod list;
 
+#[cfg(all(test, loom))]
+mod models;
+
 #[cfg(not(loom))]
 pub mod find;
 #[cfg(not(loom))]
 pub mod global;
+#[cfg(not(loom))]
+pub mod gopark;
 #[cfg(not(loom))]
 pub mod handshake;
 #[cfg(not(loom))]

@@ -12,11 +12,12 @@ use super::global::{self, IDLE};
 use super::m::{self, M, PREEMPT};
 use super::p::P;
 use super::run;
+use crate::sys::atomic::full_fence;
 use crate::sys::clock::NEVER;
 use crate::sys::throw::print_line;
 use crate::sys::{clock, futex};
 use std::ptr;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering::*, fence};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering::*};
 
 /// A time slice, ns.
 const SLICE: i64 = 10_000_000;
@@ -39,7 +40,11 @@ static COOPERATIVE: AtomicBool = AtomicBool::new(false);
 pub fn start(max_threads: usize, cooperative: bool) -> std::io::Result<()> {
     ROOM.store(max_threads - 1, Relaxed);
     COOPERATIVE.store(cooperative, Relaxed);
-    std::thread::Builder::new().name("gort-monitor".into()).stack_size(THREAD_STACK).spawn(watch).map(drop)
+    std::thread::Builder::new()
+        .name("gort-monitor".into())
+        .stack_size(THREAD_STACK)
+        .spawn(watch)
+        .map(drop)
 }
 
 /// Wants a round at once: a P waits for a thread to be made.
@@ -50,7 +55,7 @@ pub fn wake() {
 
 /// The first M leaves idle.
 pub fn wake_if_deep() {
-    fence(SeqCst);
+    full_fence();
     if DEEP.load(Relaxed) {
         wake();
     }
@@ -64,6 +69,7 @@ struct Slice {
 }
 
 fn watch() {
+    m::exact_wakeups();
     let mut slices = vec![Slice::default(); global::procs() as usize];
     let mut idle_rounds = 0;
     loop {
@@ -85,7 +91,7 @@ fn watch() {
         }
         // Either an M that leaves idle sees DEEP, or we see that it has left: its count falls before it looks.
         DEEP.store(true, SeqCst);
-        fence(SeqCst);
+        full_fence();
         if IDLE.idle_ps() == global::procs() {
             futex::wait(&CALLS, calls, NEVER);
         }
@@ -99,10 +105,13 @@ fn look(slices: &mut [Slice], now: i64) -> i64 {
     let mut waiting = false;
     let mut earliest = NEVER;
     for (p, slice) in global::all_ps().zip(slices) {
-        p.lone_credit.store((p.lone_credit.load(Relaxed) + 1).min(4), Relaxed);
+        p.lone_credit
+            .store((p.lone_credit.load(Relaxed) + 1).min(4), Relaxed);
         earliest = earliest.min(p.timers.earliest());
         // SAFETY: null or an M, and Ms are never freed. One that has just left the P gets a request for nothing.
-        let Some(m) = (unsafe { p.m.load(Relaxed).as_ref() }) else { continue };
+        let Some(m) = (unsafe { p.m.load(Relaxed).as_ref() }) else {
+            continue;
+        };
         let tick = p.tick.load(Relaxed);
         if tick != slice.tick {
             *slice = Slice { tick, since: now };
@@ -136,14 +145,21 @@ fn lone() -> bool {
 fn make_threads() -> bool {
     while let Some(p) = global::take_start() {
         if ROOM.load(Relaxed) == 0 {
-            print_once(format_args!("gort: the limit of threads (max_threads) is reached; work waits for one to be free"));
+            print_once(format_args!(
+                "gort: the limit of threads (max_threads) is reached; work waits for one to be free"
+            ));
             global::put_start(p);
             return false;
         }
         let m = m::allocate();
-        let made = std::thread::Builder::new().name("gort".into()).stack_size(THREAD_STACK).spawn(move || work(m, p));
+        let made = std::thread::Builder::new()
+            .name("gort".into())
+            .stack_size(THREAD_STACK)
+            .spawn(move || work(m, p));
         if let Err(e) = made {
-            print_once(format_args!("gort: no thread could be made ({e}); trying again"));
+            print_once(format_args!(
+                "gort: no thread could be made ({e}); trying again"
+            ));
             m::free(m);
             global::put_start(p);
             return false;

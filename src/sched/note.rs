@@ -46,7 +46,8 @@ impl Note {
     pub fn wait(&self) {
         self.lock.lock();
         while !self.done.get() {
-            let wait = park::prepare(Kind::Note, NEVER).unwrap_or_else(|_| unreachable!("no deadline, no memory"));
+            let wait = park::prepare(Kind::Note, NEVER)
+                .unwrap_or_else(|_| unreachable!("no deadline, no memory"));
             self.waiter.set(Some(wait.g));
             self.token.set(Some(wait.token));
             let _ = park::park(wait, c"rt_run", park::Commit::unlock(&self.lock));

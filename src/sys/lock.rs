@@ -65,7 +65,11 @@ impl RawLock {
     pub fn lock(&self) {
         #[cfg(debug_assertions)]
         ranks::taking(self.rank);
-        if self.word.compare_exchange(FREE, HELD, Acquire, Relaxed).is_err() {
+        if self
+            .word
+            .compare_exchange(FREE, HELD, Acquire, Relaxed)
+            .is_err()
+        {
             self.lock_slow();
         }
     }
@@ -74,7 +78,10 @@ impl RawLock {
     #[inline]
     #[must_use]
     pub fn try_lock(&self) -> bool {
-        let ok = self.word.compare_exchange(FREE, HELD, Acquire, Relaxed).is_ok();
+        let ok = self
+            .word
+            .compare_exchange(FREE, HELD, Acquire, Relaxed)
+            .is_ok();
         #[cfg(debug_assertions)]
         if ok {
             ranks::took(self.rank);
@@ -109,7 +116,12 @@ impl RawLock {
         // The holder is about to let go, unless the kernel took its processor away: spin for about a
         // microsecond, then sleep.
         for _ in 0..40 {
-            if self.word.load(Relaxed) == FREE && self.word.compare_exchange(FREE, HELD, Acquire, Relaxed).is_ok() {
+            if self.word.load(Relaxed) == FREE
+                && self
+                    .word
+                    .compare_exchange(FREE, HELD, Acquire, Relaxed)
+                    .is_ok()
+            {
                 return;
             }
             spin_hint();
@@ -121,7 +133,11 @@ impl RawLock {
 
     #[cfg(loom)]
     fn lock_slow(&self) {
-        while self.word.compare_exchange(FREE, HELD, Acquire, Relaxed).is_err() {
+        while self
+            .word
+            .compare_exchange(FREE, HELD, Acquire, Relaxed)
+            .is_err()
+        {
             spin_hint();
         }
     }
@@ -141,7 +157,12 @@ mod ranks {
         let held = HELD.get();
         let from = rank as usize + (rank == Rank::Channel) as usize;
         if let Some(above) = (from..16).find(|&r| held[r] != 0) {
-            crate::throw!("lock of rank {} ({:?}) wanted while rank {} is held", rank as usize, rank, above);
+            crate::throw!(
+                "lock of rank {} ({:?}) wanted while rank {} is held",
+                rank as usize,
+                rank,
+                above
+            );
         }
         took(rank);
     }
@@ -172,7 +193,8 @@ mod tests {
 
     #[test]
     fn excludes() {
-        let s = Shared(RawLock::new(Rank::Sched), UnsafeCell::new(0));
+        let shared = Shared(RawLock::new(Rank::Sched), UnsafeCell::new(0));
+        let s = &shared;
         std::thread::scope(|scope| {
             for _ in 0..4 {
                 scope.spawn(|| {
@@ -185,7 +207,7 @@ mod tests {
                 });
             }
         });
-        assert_eq!(s.1.into_inner(), 200_000);
+        assert_eq!(shared.1.into_inner(), 200_000);
     }
 
     #[test]

@@ -3,11 +3,10 @@
 //! This room has never heard of goroutines. Everything above may use it; it uses nothing of the crate.
 
 pub mod atomic;
-pub mod lock;
 pub mod futex;
+pub mod lock;
 pub mod throw;
 
-#[cfg(not(loom))]
 pub mod clock;
 #[cfg(not(loom))]
 pub mod context;

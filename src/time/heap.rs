@@ -20,10 +20,6 @@ impl<T: Copy> Heap<T> {
         self.items.len()
     }
 
-    pub fn is_empty(&self) -> bool {
-        self.items.is_empty()
-    }
-
     /// The earliest time, if there is one.
     #[inline]
     pub fn earliest(&self) -> Option<i64> {
@@ -83,7 +79,9 @@ impl<T: Copy> Heap<T> {
 
     fn sift_down(&mut self, mut at: usize) {
         let len = self.items.len();
-        let Some(&moving) = self.items.get(at) else { return };
+        let Some(&moving) = self.items.get(at) else {
+            return;
+        };
         loop {
             let first = at * ARITY + 1;
             if first >= len {
@@ -134,7 +132,7 @@ mod tests {
             assert!(heap.pop_due(when - 1).is_none());
             assert!(heap.pop_due(when).is_some());
         }
-        assert!(heap.is_empty());
+        assert_eq!(heap.len(), 0);
     }
 
     #[test]

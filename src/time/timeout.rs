@@ -1,20 +1,25 @@
 //! The timeouts of the calls: nanoseconds, with two special values.
 
 use crate::error::{Error, Result};
+use crate::sys::clock::NEVER;
+
+/// The special values, as callers pass them.
+const FOREVER: i64 = i64::MIN;
+const NOWAIT: i64 = 0;
 
 /// `RT_FOREVER` (the least value), `RT_NOWAIT` (0), a time that is over (below 0), or nanoseconds from now.
 #[derive(Clone, Copy)]
 pub struct Timeout(pub i64);
 
 impl Timeout {
-    pub const FOREVER: Timeout = Timeout(i64::MIN);
-    pub const NOWAIT: Timeout = Timeout(0);
+    pub const FOREVER: Timeout = Timeout(FOREVER);
+    pub const NOWAIT: Timeout = Timeout(NOWAIT);
 
     /// The call has to wait: until when, or why not.
     pub fn begin(self) -> Result<i64> {
         match self.0 {
-            i64::MIN => Ok(i64::MAX),
-            0 => Err(Error::Again),
+            FOREVER => Ok(NEVER),
+            NOWAIT => Err(Error::Again),
             ns if ns < 0 => Err(Error::TimedOut),
             ns => Ok(after(ns)),
         }
@@ -23,7 +28,7 @@ impl Timeout {
     /// The same for waits that begin whatever the time: what is over is a time in the past.
     pub fn when(self) -> i64 {
         match self.0 {
-            i64::MIN => i64::MAX,
+            FOREVER => NEVER,
             ns if ns <= 0 => 0,
             ns => after(ns),
         }

@@ -1,0 +1,21 @@
+# GORT_SANITIZE builds the C tests with a sanitizer of the C compiler. The library itself is Rust and stays as it is; what
+# a sanitizer must know of its stacks, the library tells it at run time.
+set(GORT_SANITIZE "" CACHE STRING "Sanitizer for the C tests: address, undefined, thread, or empty")
+set_property(CACHE GORT_SANITIZE PROPERTY STRINGS "" address undefined thread)
+
+function(gort_sanitize target)
+  if(GORT_SANITIZE STREQUAL "")
+    return()
+  endif()
+  set(flags "-fsanitize=${GORT_SANITIZE}" -fno-omit-frame-pointer)
+  if(GORT_SANITIZE STREQUAL "undefined")
+    # A finding must fail the test, not only print.
+    list(APPEND flags -fno-sanitize-recover=all)
+  endif()
+  target_compile_options(${target} PRIVATE ${flags})
+  target_link_options(${target} PRIVATE ${flags})
+endfunction()
+
+if(NOT GORT_SANITIZE MATCHES "^(|address|undefined|thread)$")
+  message(FATAL_ERROR "GORT_SANITIZE is '${GORT_SANITIZE}'; it may be address, undefined, thread, or empty")
+endif()

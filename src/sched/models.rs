@@ -1,0 +1,227 @@
+//! Models of the scheduler's protocols: every interleaving, within loom's bounds, of the code that ships.
+
+use super::idle::Idle;
+use super::state::{Kind, StateWord};
+use crate::sys::atomic::{AtomicU32, AtomicUsize, Ordering::*};
+use loom::cell::UnsafeCell;
+use loom::sync::{Arc, Mutex};
+use loom::thread;
+
+fn bounded(preemptions: usize, f: impl Fn() + Send + Sync + 'static) {
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = Some(preemptions);
+    builder.check(f);
+}
+
+/// A goroutine whose saved registers are a cell that loom watches: two owners at once, or an owner that does not
+/// see what the near side wrote, fail the model.
+struct Parked {
+    word: StateWord,
+    registers: UnsafeCell<u32>,
+    queued: AtomicUsize,
+}
+
+// SAFETY: what the state word is there to show.
+unsafe impl Sync for Parked {}
+// SAFETY: as above.
+unsafe impl Send for Parked {}
+
+impl Parked {
+    fn running() -> Arc<Self> {
+        let word = StateWord::default();
+        word.spawn();
+        word.run();
+        Arc::new(Parked {
+            word,
+            registers: UnsafeCell::new(0),
+            queued: AtomicUsize::new(0),
+        })
+    }
+
+    /// Whoever has claimed it queues it, and the next M runs it.
+    fn won(&self) {
+        // SAFETY: the claim made this thread the owner.
+        self.registers.with_mut(|r| unsafe { *r += 1 });
+        self.queued.fetch_add(1, Relaxed);
+    }
+}
+
+/// A park, a stray ready, a ticketed ready and time: exactly one wakes the goroutine.
+#[test]
+fn loom_park_against_ready_and_time() {
+    loom::model(|| {
+        let g = Parked::running();
+        let token = g.word.next_wait(Kind::Park);
+        let stray = {
+            let g = g.clone();
+            thread::spawn(move || match g.word.waiting_in(Kind::Park) {
+                Some(t) if g.word.claim(t) => g.won(),
+                _ => {}
+            })
+        };
+        let time = {
+            let g = g.clone();
+            thread::spawn(move || {
+                if g.word.claim(token) {
+                    g.won();
+                }
+            })
+        };
+        // SAFETY: the goroutine runs here; this is its near side saving registers.
+        g.registers.with_mut(|r| unsafe { *r += 1 });
+        g.word.wait(token);
+        stray.join().unwrap();
+        time.join().unwrap();
+        let mut woken = g.queued.load(Relaxed);
+        if g.word.claim(token) {
+            g.won();
+            woken += 1;
+        }
+        assert_eq!(woken, 1);
+    });
+}
+
+/// `unlockf` answers false while a waker is at it: the goroutine goes on here or there, never both.
+#[test]
+fn loom_a_refused_park_against_ready() {
+    loom::model(|| {
+        let g = Parked::running();
+        let token = g.word.next_wait(Kind::Park);
+        let waker = {
+            let g = g.clone();
+            thread::spawn(move || {
+                if g.word.claim(token) {
+                    g.won();
+                }
+            })
+        };
+        // SAFETY: as above.
+        g.registers.with_mut(|r| unsafe { *r += 1 });
+        g.word.wait(token);
+        if g.word.take_back(token) {
+            g.won();
+        }
+        waker.join().unwrap();
+        assert_eq!(g.queued.load(Relaxed), 1);
+    });
+}
+
+/// The scheduler in small: one P, one thread that runs it, a queue that is a number.
+struct Small {
+    idle: Idle,
+    queue: AtomicUsize,
+    idle_p: Mutex<bool>,
+    note: AtomicU32,
+}
+
+impl Small {
+    fn new() -> Arc<Self> {
+        Arc::new(Small {
+            idle: Idle::new(),
+            queue: AtomicUsize::new(0),
+            idle_p: Mutex::new(false),
+            note: AtomicU32::new(0),
+        })
+    }
+
+    fn take_p(&self) -> bool {
+        let mut idle_p = self.idle_p.lock().unwrap();
+        let had = std::mem::take(&mut *idle_p);
+        if had {
+            self.idle.p_busy();
+        }
+        had
+    }
+
+    /// As `global::hand_p_over` and `global::stop_spinning`.
+    fn wake_one(&self) {
+        while self.idle.wake_wanted() {
+            if self.take_p() {
+                self.note.store(1, Release);
+                return;
+            }
+            if !self.idle.stop_spinning()
+                || self.idle.idle_ps() == 0
+                || self.queue.load(Relaxed) == 0
+            {
+                return;
+            }
+        }
+    }
+
+    fn submit(&self) {
+        self.queue.fetch_add(1, Release);
+        self.wake_one();
+    }
+
+    /// A worker's life until it has run `items`; it starts as a spinner with the P, as every woken one does.
+    fn work(&self, mut items: usize) {
+        self.idle.spin_anyway();
+        let mut spinning = true;
+        loop {
+            let n = self.queue.swap(0, Acquire);
+            items -= n;
+            if items == 0 {
+                return;
+            }
+            if n > 0
+                && std::mem::take(&mut spinning)
+                && self.idle.stop_spinning()
+                && self.idle.idle_ps() != 0
+            {
+                unreachable!("the only P is busy");
+            }
+            *self.idle_p.lock().unwrap() = true;
+            self.idle.p_idle();
+            if std::mem::take(&mut spinning) {
+                let _ = self.idle.stop_spinning();
+            } else {
+                self.idle.before_recheck();
+            }
+            if self.queue.load(Relaxed) > 0 && self.take_p() {
+                self.idle.spin_anyway();
+            } else {
+                while self.note.load(Acquire) == 0 {
+                    thread::yield_now();
+                }
+                self.note.store(0, Relaxed);
+            }
+            spinning = true;
+        }
+    }
+}
+
+/// No goroutine is left on a queue while everybody sleeps. A lost one leaves the worker waiting for ever, which
+/// loom reports.
+#[test]
+fn loom_idle_one_submitter() {
+    bounded(3, || {
+        let s = Small::new();
+        let worker = {
+            let s = s.clone();
+            thread::spawn(move || s.work(2))
+        };
+        s.submit();
+        s.submit();
+        worker.join().unwrap();
+    });
+}
+
+/// Two submitters: one of them may find the other's count of spinning where no spinner is.
+#[test]
+fn loom_idle_two_submitters() {
+    bounded(3, || {
+        let s = Small::new();
+        let worker = {
+            let s = s.clone();
+            thread::spawn(move || s.work(2))
+        };
+        let other = {
+            let s = s.clone();
+            thread::spawn(move || s.submit())
+        };
+        s.submit();
+        other.join().unwrap();
+        worker.join().unwrap();
+    });
+}
