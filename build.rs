@@ -12,20 +12,14 @@ fn main() {
     println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:rerun-if-changed=Cargo.toml");
 
-    let version =
-        |part: &str| env::var(format!("CARGO_PKG_VERSION_{part}")).expect("cargo sets the version");
-    println!(
-        "cargo:rustc-cdylib-link-arg=-Wl,-soname,libgort.so.{}",
-        version("MAJOR")
-    );
+    let version = |part: &str| env::var(format!("CARGO_PKG_VERSION_{part}")).expect("cargo sets the version");
+    println!("cargo:rustc-cdylib-link-arg=-Wl,-soname,libgort.so.{}", version("MAJOR"));
     // Goroutines may stand in the library's code when the host closes it: it stays.
     println!("cargo:rustc-cdylib-link-arg=-Wl,-z,nodelete");
 
     let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets the folder"));
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets the folder")).join("gort.h");
-    let constants = ["MAJOR", "MINOR", "PATCH"]
-        .map(|p| format!("#define RT_VERSION_{p} {}\n", version(p)))
-        .concat();
+    let constants = ["MAJOR", "MINOR", "PATCH"].map(|p| format!("#define RT_VERSION_{p} {}\n", version(p))).concat();
     header(&root, constants).write_to_file(&out);
     println!("cargo:rustc-env=GORT_GENERATED_HEADER={}", out.display());
 }
@@ -59,20 +53,10 @@ fn header(root: &std::path::Path, version: String) -> cbindgen::Bindings {
     config.function.postfix = Some("RT_NOEXCEPT".into());
     config.function.sort_by = Some(cbindgen::SortKey::None);
     config.sort_by = cbindgen::SortKey::None;
-    let files = [
-        "base",
-        "lifecycle",
-        "goroutine",
-        "park",
-        "time",
-        "chan",
-        "sync",
-    ];
+    let files = ["base", "lifecycle", "goroutine", "park", "time", "chan", "sync"];
     let mut builder = cbindgen::Builder::new().with_config(config);
     for file in files {
         builder = builder.with_src(root.join(format!("src/capi/{file}.rs")));
     }
-    builder
-        .generate()
-        .expect("the header can be generated from src/capi")
+    builder.generate().expect("the header can be generated from src/capi")
 }

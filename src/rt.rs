@@ -34,11 +34,7 @@ pub fn is_up() -> bool {
 /// Starts the runtime with defaults unless it is up.
 #[inline]
 pub fn ensure_up() -> Result {
-    if is_up() {
-        Ok(())
-    } else {
-        start_with_defaults()
-    }
+    if is_up() { Ok(()) } else { start_with_defaults() }
 }
 
 #[cold]
@@ -65,11 +61,7 @@ enum OnBad {
 fn start(config: Config, on_bad: OnBad) -> Result {
     errno::preserved(|| {
         LOCK.lock();
-        let r = if is_up() {
-            Err(Error::Busy)
-        } else {
-            start_locked(config, on_bad)
-        };
+        let r = if is_up() { Err(Error::Busy) } else { start_locked(config, on_bad) };
         LOCK.unlock();
         r
     })
@@ -77,33 +69,31 @@ fn start(config: Config, on_bad: OnBad) -> Result {
 
 fn start_locked(config: Config, on_bad: OnBad) -> Result {
     let chosen = Config {
-        stack_size: or_env(config.stack_size, "RT_STACK_SIZE", stack::MIN_SIZE, on_bad)?
-            .unwrap_or(stack::DEFAULT_SIZE),
+        stack_size: or_env(config.stack_size, "RT_STACK_SIZE", stack::MIN_SIZE, on_bad)?.unwrap_or(stack::DEFAULT_SIZE),
         maxprocs: match or_env(config.maxprocs, "RT_MAXPROCS", 1, on_bad)? {
             Some(n) => n.min(global::MAX_PROCS),
             None => cpu::default_procs().min(global::MAX_PROCS),
         },
-        max_threads: if config.max_threads == 0 {
-            MAX_THREADS
-        } else {
-            config.max_threads
-        },
+        max_threads: if config.max_threads == 0 { MAX_THREADS } else { config.max_threads },
         cooperative: config.cooperative,
     };
     check_debug_list(on_bad)?;
     // One thread watches, and one at least must run goroutines.
-    if chosen.stack_size < stack::MIN_SIZE
-        || chosen.max_threads < 2
-        || Class::of(chosen.stack_size).is_none()
-    {
+    if chosen.stack_size < stack::MIN_SIZE || chosen.max_threads < 2 || Class::of(chosen.stack_size).is_none() {
         return Err(Error::Invalid);
     }
     install_panic_hook();
-    find::set_up();
-    if !global::set_up(chosen.maxprocs as u32, chosen.stack_size) {
+    let procs = chosen.maxprocs as u32;
+    if !global::reserve(procs, chosen.stack_size) {
         return Err(Error::NoMemory);
     }
-    monitor::start(chosen.max_threads, chosen.cooperative).map_err(|_| Error::NoMemory)?;
+    if monitor::start(chosen.max_threads, chosen.cooperative).is_err() {
+        global::unreserve(procs, chosen.stack_size);
+        return Err(Error::NoMemory);
+    }
+    find::set_up();
+    global::set_up(procs);
+    monitor::start_first_worker();
     UP.store(true, Release);
     Ok(())
 }
@@ -116,11 +106,7 @@ fn or_env(value: usize, name: &str, least: usize, on_bad: OnBad) -> Result<Optio
     let Some(text) = std::env::var_os(name).filter(|t| !t.is_empty()) else {
         return Ok(None);
     };
-    match text
-        .to_str()
-        .and_then(|t| t.trim().parse().ok())
-        .filter(|&n| n >= least)
-    {
+    match text.to_str().and_then(|t| t.trim().parse().ok()).filter(|&n| n >= least) {
         Some(n) => Ok(Some(n)),
         None if on_bad == OnBad::Refuse => Err(Error::Invalid),
         None => {
@@ -138,12 +124,7 @@ fn check_debug_list(on_bad: OnBad) -> Result {
     let Some(text) = std::env::var_os("RT_DEBUG") else {
         return Ok(());
     };
-    for word in text
-        .to_string_lossy()
-        .split(',')
-        .map(str::trim)
-        .filter(|w| !w.is_empty())
-    {
+    for word in text.to_string_lossy().split(',').map(str::trim).filter(|w| !w.is_empty()) {
         if on_bad == OnBad::Refuse {
             return Err(Error::Invalid);
         }

@@ -148,11 +148,7 @@ pub unsafe extern "C" fn rt_chan_try_recv(c: *mut rt_chan, elem: *mut c_void) ->
  * Call from: any thread. Blocks: the goroutine, or the plain thread. Since 0.1.
  */
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn rt_chan_send_timeout(
-    c: *mut rt_chan,
-    elem: *const c_void,
-    timeout_ns: i64,
-) -> c_int {
+pub unsafe extern "C" fn rt_chan_send_timeout(c: *mut rt_chan, elem: *const c_void, timeout_ns: i64) -> c_int {
     // SAFETY: the caller's promises are those of this function's documentation.
     unsafe { send(c, elem, Timeout(timeout_ns)) }
 }
@@ -169,11 +165,7 @@ pub unsafe extern "C" fn rt_chan_send_timeout(
  * Call from: any thread. Blocks: the goroutine, or the plain thread. Since 0.1.
  */
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn rt_chan_recv_timeout(
-    c: *mut rt_chan,
-    elem: *mut c_void,
-    timeout_ns: i64,
-) -> c_int {
+pub unsafe extern "C" fn rt_chan_recv_timeout(c: *mut rt_chan, elem: *mut c_void, timeout_ns: i64) -> c_int {
     // SAFETY: the caller's promises are those of this function's documentation.
     unsafe { recv(c, elem, Timeout(timeout_ns)) }
 }

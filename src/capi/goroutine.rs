@@ -65,15 +65,7 @@ pub unsafe extern "C" fn rt_go_with(opts: *const rt_go_opts, r#fn: rt_fn, arg: *
     };
     // SAFETY: the caller passes NULL or a string.
     let name = unsafe { (!opts.name.is_null()).then(|| copy_name(CStr::from_ptr(opts.name))) };
-    spawn_with(
-        r#fn,
-        arg,
-        Options {
-            class,
-            name,
-            on_end: None,
-        },
-    )
+    spawn_with(r#fn, arg, Options { class, name, on_end: None })
 }
 
 /// The first 63 bytes of a name, cut at the last whole UTF-8 character.
@@ -112,9 +104,7 @@ pub(super) fn spawn_with(f: rt_fn, arg: *mut c_void, options: Options) -> i64 {
 #[unsafe(no_mangle)]
 pub extern "C" fn rt_self() -> *mut rt_g {
     let m = m::current().unwrap_or_else(leave_attached);
-    m.curg
-        .get()
-        .map_or(ptr::null_mut(), |g| ptr::from_ref(g).cast_mut().cast())
+    m.curg.get().map_or(ptr::null_mut(), |g| ptr::from_ref(g).cast_mut().cast())
 }
 
 /// Makes the record of a thread that only asks for it, and leaves the runtime again.

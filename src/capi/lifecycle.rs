@@ -83,19 +83,8 @@ fn run(f: crate::sched::g::GoFn, arg: *mut c_void) -> crate::error::Result {
         unsafe { (*note.cast::<Note>()).signal() }
     }
     let ended = Note::new();
-    let hook = EndHook {
-        f: signal,
-        arg: (&raw const ended).cast(),
-    };
-    spawn::spawn(
-        f,
-        arg,
-        Options {
-            on_end: Some(hook),
-            ..Options::default()
-        },
-    )
-    .map_err(|_| Error::NoMemory)?;
+    let hook = EndHook { f: signal, arg: (&raw const ended).cast() };
+    spawn::spawn(f, arg, Options { on_end: Some(hook), ..Options::default() }).map_err(|_| Error::NoMemory)?;
     ended.wait();
     Ok(())
 }
@@ -112,11 +101,7 @@ pub extern "C" fn rt_maxprocs(n: c_int) -> c_int {
     if n >= 1 {
         return RT_EPERM;
     }
-    if rt::is_up() {
-        global::procs() as c_int
-    } else {
-        crate::sys::errno::preserved(cpu::default_procs) as c_int
-    }
+    if rt::is_up() { global::procs() as c_int } else { crate::sys::errno::preserved(cpu::default_procs) as c_int }
 }
 
 /**

@@ -55,8 +55,6 @@ unsafe fn known_size<T>(at: *const T) -> Option<usize> {
         return None;
     }
     // SAFETY: inside the size that the caller vouches for.
-    let rest = unsafe {
-        std::slice::from_raw_parts(at.cast::<u8>().add(size_of::<T>()), size - size_of::<T>())
-    };
+    let rest = unsafe { std::slice::from_raw_parts(at.cast::<u8>().add(size_of::<T>()), size - size_of::<T>()) };
     rest.iter().all(|&b| b == 0).then_some(size_of::<T>())
 }

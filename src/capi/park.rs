@@ -27,11 +27,7 @@ use std::ffi::{c_char, c_int, c_void};
  * Call from: any thread. Blocks: the goroutine, or the plain thread. Since 0.1.
  */
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn rt_gopark(
-    unlockf: rt_unlock_fn,
-    lock: *mut c_void,
-    reason: *const c_char,
-) -> c_int {
+pub unsafe extern "C" fn rt_gopark(unlockf: rt_unlock_fn, lock: *mut c_void, reason: *const c_char) -> c_int {
     gopark(unlockf, lock, reason, Timeout::FOREVER)
 }
 
@@ -56,23 +52,15 @@ pub unsafe extern "C" fn rt_gopark_timeout(
     gopark(unlockf, lock, reason, Timeout(timeout_ns))
 }
 
-fn gopark(
-    unlockf: rt_unlock_fn,
-    lock: *mut c_void,
-    reason: *const c_char,
-    timeout: Timeout,
-) -> c_int {
+fn gopark(unlockf: rt_unlock_fn, lock: *mut c_void, reason: *const c_char, timeout: Timeout) -> c_int {
     // SAFETY: the same function type but for the name of the opaque first argument.
-    let unlockf = unlockf.map(|f| unsafe {
-        std::mem::transmute::<unsafe extern "C" fn(*mut rt_g, *mut c_void) -> bool, UnlockFn>(f)
-    });
-    entry(
-        |_| match gopark::gopark(unlockf, lock, reason, timeout.when()) {
-            Ok(Woken::Ready) => RT_OK,
-            Ok(Woken::TimedOut) => RT_ETIMEDOUT,
-            Err(refused) => code_of(refused.into()),
-        },
-    )
+    let unlockf = unlockf
+        .map(|f| unsafe { std::mem::transmute::<unsafe extern "C" fn(*mut rt_g, *mut c_void) -> bool, UnlockFn>(f) });
+    entry(|_| match gopark::gopark(unlockf, lock, reason, timeout.when()) {
+        Ok(Woken::Ready) => RT_OK,
+        Ok(Woken::TimedOut) => RT_ETIMEDOUT,
+        Err(refused) => code_of(refused.into()),
+    })
 }
 
 /**

@@ -170,10 +170,7 @@ pub unsafe extern "C" fn rt_waitgroup_wait(wg: *mut rt_waitgroup) -> c_int {
  * Call from: any thread. Blocks: the goroutine, or the plain thread. Since 0.1.
  */
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn rt_waitgroup_wait_timeout(
-    wg: *mut rt_waitgroup,
-    timeout_ns: i64,
-) -> c_int {
+pub unsafe extern "C" fn rt_waitgroup_wait_timeout(wg: *mut rt_waitgroup, timeout_ns: i64) -> c_int {
     // SAFETY: the caller's promise is that of this function's documentation.
     unsafe { wait(wg, Timeout(timeout_ns)) }
 }
@@ -198,11 +195,7 @@ unsafe fn wait(wg: *mut rt_waitgroup, timeout: Timeout) -> c_int {
  * Call from: as rt_go. Blocks: nothing. Since 0.1.
  */
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn rt_waitgroup_go(
-    wg: *mut rt_waitgroup,
-    r#fn: rt_fn,
-    arg: *mut c_void,
-) -> i64 {
+pub unsafe extern "C" fn rt_waitgroup_go(wg: *mut rt_waitgroup, r#fn: rt_fn, arg: *mut c_void) -> i64 {
     unsafe fn done(wg: *const ()) {
         // SAFETY: the goroutine is counted, so the waitgroup is in use until this has lowered the count. Below
         // zero it can't fall but by the caller's mistake, and then nothing changes.
@@ -218,18 +211,8 @@ pub unsafe extern "C" fn rt_waitgroup_go(
     if let Err(e) = entry(|_| group.add(1)) {
         return code(Err::<(), Error>(e)).into();
     }
-    let on_end = Some(EndHook {
-        f: done,
-        arg: wg.cast::<()>().cast_const(),
-    });
-    let id = spawn_with(
-        r#fn,
-        arg,
-        Options {
-            on_end,
-            ..Options::default()
-        },
-    );
+    let on_end = Some(EndHook { f: done, arg: wg.cast::<()>().cast_const() });
+    let id = spawn_with(r#fn, arg, Options { on_end, ..Options::default() });
     if id < 0 {
         let _ = entry(|_| group.add(-1));
     }

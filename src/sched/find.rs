@@ -65,11 +65,7 @@ fn local(p: &'static P) -> Option<&'static G> {
     if let Some(g) = p.take_next() {
         return Some(g);
     }
-    let global = if p.global_is_due() {
-        global::take_one()
-    } else {
-        None
-    };
+    let global = if p.global_is_due() { global::take_one() } else { None };
     p.new_slice();
     global.or_else(|| p.pop())
 }
@@ -85,12 +81,7 @@ struct Seen {
 impl Seen {
     fn look(p: &'static P, since: i64) -> Option<Seen> {
         let next = p.peek_next();
-        (!next.is_null()).then(|| Seen {
-            p,
-            next,
-            switches: p.switches.load(Relaxed),
-            since,
-        })
+        (!next.is_null()).then(|| Seen { p, next, switches: p.switches.load(Relaxed), since })
     }
 
     fn is_same(&self) -> bool {
@@ -123,8 +114,7 @@ fn steal(m: &'static M, p: &'static P) -> Option<&'static G> {
                     && let Some(g) = s.p.steal_next(s.next)
                 {
                     let credit = s.p.lone_credit.load(Relaxed);
-                    s.p.lone_credit
-                        .store((credit + CREDIT_GAIN).min(CREDIT_MOST), Relaxed);
+                    s.p.lone_credit.store((credit + CREDIT_GAIN).min(CREDIT_MOST), Relaxed);
                     return Some(g);
                 }
             }

@@ -88,8 +88,7 @@ impl G {
         if self.ticket_next.get() == 0 {
             let n = (self.ticket_count.get() % ((1 << (64 - INDEX_BITS)) - 1)) + 1;
             self.ticket_count.set(n);
-            self.ticket_next
-                .set((n << INDEX_BITS) | self.index.get() as u64);
+            self.ticket_next.set((n << INDEX_BITS) | self.index.get() as u64);
         }
         self.ticket_next.get()
     }
@@ -138,13 +137,8 @@ struct Records {
 // SAFETY: `free` is touched under the lock.
 unsafe impl Sync for Records {}
 
-static RECORDS: Records = Records {
-    lock: RawLock::new(Rank::Records),
-    free: UnsafeCell::new(Free {
-        list: GList::new(),
-        next: 0,
-    }),
-};
+static RECORDS: Records =
+    Records { lock: RawLock::new(Rank::Records), free: UnsafeCell::new(Free { list: GList::new(), next: 0 }) };
 
 /// Moves up to `n` dead records to `into`. False if there is not even one, for want of memory.
 pub fn allocate(into: &GList, n: usize) -> bool {

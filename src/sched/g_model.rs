@@ -19,10 +19,6 @@ unsafe impl Sync for G {}
 
 impl G {
     pub fn model() -> Self {
-        G {
-            word: StateWord::default(),
-            link: Cell::new(None),
-            timed_out: Cell::new(false),
-        }
+        G { word: StateWord::default(), link: Cell::new(None), timed_out: Cell::new(false) }
     }
 }

@@ -44,13 +44,7 @@ unsafe impl Sync for Shared {}
 
 static SHARED: Shared = Shared {
     lock: RawLock::new(Rank::Sched),
-    lists: UnsafeCell::new(Lists {
-        idle_ps: None,
-        idle_ms: None,
-        keeper: None,
-        keeper_until: NEVER,
-        starts: None,
-    }),
+    lists: UnsafeCell::new(Lists { idle_ps: None, idle_ms: None, keeper: None, keeper_until: NEVER, starts: None }),
 };
 
 /// The counts of the idle protocol.
@@ -98,16 +92,25 @@ pub fn all_ps() -> impl Iterator<Item = &'static P> {
 /// The stack class of goroutines that ask for none.
 #[inline]
 pub fn default_class() -> Class {
-    *DEFAULT_CLASS
-        .get_or_init(|| Class::of(STACK_SIZE.load(Relaxed)).expect("the size was checked"))
+    *DEFAULT_CLASS.get_or_init(|| Class::of(STACK_SIZE.load(Relaxed)).expect("the size was checked"))
 }
 
-/// Makes the Ps, all idle. Once, before any worker. False when no memory is left.
-pub fn set_up(procs: u32, stack_size: usize) -> bool {
+/// Promises the stacks that the caches of so many Ps may hold. False when no memory is left.
+pub fn reserve(procs: u32, stack_size: usize) -> bool {
     STACK_SIZE.store(stack_size, Relaxed);
-    if !stack::promise(default_class(), P::stack_cache() * procs as usize) {
-        return false;
+    let class = Class::of(stack_size).expect("the size was checked");
+    stack::promise(class, P::stack_cache() * procs as usize)
+}
+
+/// Takes the promises of [`reserve`] back: the start has failed.
+pub fn unreserve(procs: u32, stack_size: usize) {
+    if let Some(class) = Class::of(stack_size) {
+        stack::unpromise(class, P::stack_cache() * procs as usize);
     }
+}
+
+/// Makes the Ps, all idle. Once, after [`reserve`] and before any worker.
+pub fn set_up(procs: u32) {
     let _ = INJECTOR.set(Injector::new());
     with(|lists| {
         for i in (0..procs).rev() {
@@ -118,7 +121,6 @@ pub fn set_up(procs: u32, stack_size: usize) -> bool {
         }
         PROCS.store(procs, Release);
     });
-    true
 }
 
 #[inline]

@@ -28,12 +28,7 @@ pub fn gopark(
     let token = g.word.next_wait(Kind::Park);
     g.timed_out.set(false);
     g.reason.store(reason.cast_mut(), Relaxed);
-    let mut wait = Wait {
-        g,
-        token,
-        when,
-        timers: None,
-    };
+    let mut wait = Wait { g, token, when, timers: None };
     if g.is_thread.get() {
         g.ticket_begins();
         return Ok(gopark_thread(m, &wait, unlockf, lock));
@@ -45,39 +40,16 @@ pub fn gopark(
     }
     g.ticket_begins();
     match unlockf {
-        Some(unlockf) => run::switch_out(
-            g,
-            run::What::User {
-                token,
-                unlockf,
-                lock,
-                when,
-            },
-        ),
+        Some(unlockf) => run::switch_out(g, run::What::User { token, unlockf, lock, when }),
         None if when == NEVER => {
-            run::switch_out(
-                g,
-                run::What::Park {
-                    token,
-                    commit: Commit::none(),
-                    timers: None,
-                },
-            );
+            run::switch_out(g, run::What::Park { token, commit: Commit::none(), timers: None });
         }
         None => {
             // The commit of a park with a deadline but nothing to unlock goes the way of the others.
             unsafe extern "C" fn stay(_: *mut G, _: *mut c_void) -> bool {
                 true
             }
-            run::switch_out(
-                g,
-                run::What::User {
-                    token,
-                    unlockf: stay,
-                    lock,
-                    when,
-                },
-            );
+            run::switch_out(g, run::What::User { token, unlockf: stay, lock, when });
         }
     }
     if g.timed_out.get() {
@@ -89,12 +61,7 @@ pub fn gopark(
     Ok(Woken::Ready)
 }
 
-fn gopark_thread(
-    m: &'static m::M,
-    wait: &Wait,
-    unlockf: Option<UnlockFn>,
-    lock: *mut c_void,
-) -> Woken {
+fn gopark_thread(m: &'static m::M, wait: &Wait, unlockf: Option<UnlockFn>, lock: *mut c_void) -> Woken {
     wait.g.word.wait(wait.token);
     let stays = unlockf.is_none_or(|f| {
         m.in_commit.set(true);
@@ -108,10 +75,5 @@ fn gopark_thread(
     }
     // Not staying, but readied meanwhile: that ready is consumed, whatever the time.
     let when = if stays { wait.when } else { NEVER };
-    sleep_until_signalled(&Wait {
-        g: wait.g,
-        token: wait.token,
-        when,
-        timers: None,
-    })
+    sleep_until_signalled(&Wait { g: wait.g, token: wait.token, when, timers: None })
 }

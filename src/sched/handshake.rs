@@ -29,11 +29,7 @@ pub fn enter() -> (&'static M, Outer) {
     }
     m.in_rt.store(RT, Relaxed);
     compiler_fence(SeqCst);
-    if m.attn.load(Relaxed) != 0 {
-        (enter_slow(m), Outer(true))
-    } else {
-        (m, Outer(true))
-    }
+    if m.attn.load(Relaxed) != 0 { (enter_slow(m), Outer(true)) } else { (m, Outer(true)) }
 }
 
 /// Leaves the runtime, on whatever thread the call ended.

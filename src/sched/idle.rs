@@ -36,18 +36,12 @@ pub struct Idle {
 impl Idle {
     #[cfg(not(loom))]
     pub const fn new() -> Self {
-        Idle {
-            ps: AtomicU32::new(0),
-            spinning: AtomicU32::new(0),
-        }
+        Idle { ps: AtomicU32::new(0), spinning: AtomicU32::new(0) }
     }
 
     #[cfg(loom)]
     pub fn new() -> Self {
-        Idle {
-            ps: AtomicU32::new(0),
-            spinning: AtomicU32::new(0),
-        }
+        Idle { ps: AtomicU32::new(0), spinning: AtomicU32::new(0) }
     }
 
     /// Submitter, after its push: true if the caller has to hand an idle P to a thread. It then owns one count
@@ -61,9 +55,7 @@ impl Idle {
 
     #[cold]
     fn begin_lone_spin(&self) -> bool {
-        self.spinning
-            .compare_exchange(0, 1, SeqCst, Relaxed)
-            .is_ok()
+        self.spinning.compare_exchange(0, 1, SeqCst, Relaxed).is_ok()
     }
 
     /// A thread without work asks to spin. At most half as many spin as Ps are busy.

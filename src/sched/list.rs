@@ -13,11 +13,7 @@ pub struct GList {
 
 impl GList {
     pub const fn new() -> Self {
-        GList {
-            head: Cell::new(None),
-            tail: Cell::new(None),
-            len: Cell::new(0),
-        }
+        GList { head: Cell::new(None), tail: Cell::new(None), len: Cell::new(0) }
     }
 
     pub fn len(&self) -> usize {
@@ -68,11 +64,7 @@ mod tests {
     fn lists_keep_their_order() {
         let list = GList::new();
         assert!(allocate(&list, 3));
-        let [a, b, c] = [
-            list.pop().unwrap(),
-            list.pop().unwrap(),
-            list.pop().unwrap(),
-        ];
+        let [a, b, c] = [list.pop().unwrap(), list.pop().unwrap(), list.pop().unwrap()];
         assert!(list.is_empty());
         list.push_back(a);
         list.push_back(b);

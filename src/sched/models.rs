@@ -31,11 +31,7 @@ impl Parked {
         let word = StateWord::default();
         word.spawn();
         word.run();
-        Arc::new(Parked {
-            word,
-            registers: UnsafeCell::new(0),
-            queued: AtomicUsize::new(0),
-        })
+        Arc::new(Parked { word, registers: UnsafeCell::new(0), queued: AtomicUsize::new(0) })
     }
 
     /// Whoever has claimed it queues it, and the next M runs it.
@@ -140,10 +136,7 @@ impl Small {
                 self.note.store(1, Release);
                 return;
             }
-            if !self.idle.stop_spinning()
-                || self.idle.idle_ps() == 0
-                || self.queue.load(Relaxed) == 0
-            {
+            if !self.idle.stop_spinning() || self.idle.idle_ps() == 0 || self.queue.load(Relaxed) == 0 {
                 return;
             }
         }
@@ -164,11 +157,7 @@ impl Small {
             if items == 0 {
                 return;
             }
-            if n > 0
-                && std::mem::take(&mut spinning)
-                && self.idle.stop_spinning()
-                && self.idle.idle_ps() != 0
-            {
+            if n > 0 && std::mem::take(&mut spinning) && self.idle.stop_spinning() && self.idle.idle_ps() != 0 {
                 unreachable!("the only P is busy");
             }
             *self.idle_p.lock().unwrap() = true;

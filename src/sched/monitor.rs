@@ -40,11 +40,18 @@ static COOPERATIVE: AtomicBool = AtomicBool::new(false);
 pub fn start(max_threads: usize, cooperative: bool) -> std::io::Result<()> {
     ROOM.store(max_threads - 1, Relaxed);
     COOPERATIVE.store(cooperative, Relaxed);
-    std::thread::Builder::new()
-        .name("gort-monitor".into())
-        .stack_size(THREAD_STACK)
-        .spawn(watch)
-        .map(drop)
+    std::thread::Builder::new().name("gort-monitor".into()).stack_size(THREAD_STACK).spawn(watch).map(drop)
+}
+
+/// Makes the first worker, so that there is a thread which runs goroutines whatever the system refuses later.
+pub fn start_first_worker() {
+    if let Some(p) = global::take_idle_p() {
+        IDLE.spin_anyway();
+        if make_thread(p).is_err() {
+            global::put_start(p);
+            wake();
+        }
+    }
 }
 
 /// Wants a round at once: a P waits for a thread to be made.
@@ -70,11 +77,12 @@ struct Slice {
 
 fn watch() {
     m::exact_wakeups();
-    let mut slices = vec![Slice::default(); global::procs() as usize];
+    let mut slices = Vec::new();
     let mut idle_rounds = 0;
     loop {
         let calls = CALLS.load(SeqCst);
         let all_made = make_threads();
+        slices.resize(global::procs() as usize, Slice::default());
         let now = clock::now();
         let mut next = look(&mut slices, now);
         if !all_made {
@@ -105,8 +113,7 @@ fn look(slices: &mut [Slice], now: i64) -> i64 {
     let mut waiting = false;
     let mut earliest = NEVER;
     for (p, slice) in global::all_ps().zip(slices) {
-        p.lone_credit
-            .store((p.lone_credit.load(Relaxed) + 1).min(4), Relaxed);
+        p.lone_credit.store((p.lone_credit.load(Relaxed) + 1).min(4), Relaxed);
         earliest = earliest.min(p.timers.earliest());
         // SAFETY: null or an M, and Ms are never freed. One that has just left the P gets a request for nothing.
         let Some(m) = (unsafe { p.m.load(Relaxed).as_ref() }) else {
@@ -151,22 +158,29 @@ fn make_threads() -> bool {
             global::put_start(p);
             return false;
         }
-        let m = m::allocate();
-        let made = std::thread::Builder::new()
-            .name("gort".into())
-            .stack_size(THREAD_STACK)
-            .spawn(move || work(m, p));
-        if let Err(e) = made {
-            print_once(format_args!(
-                "gort: no thread could be made ({e}); trying again"
-            ));
-            m::free(m);
+        if let Err(e) = make_thread(p) {
+            print_once(format_args!("gort: no thread could be made ({e}); trying again"));
             global::put_start(p);
             return false;
         }
-        ROOM.fetch_sub(1, Relaxed);
     }
     true
+}
+
+/// Makes a worker that begins with the P and the caller's count of spinning.
+fn make_thread(p: &'static P) -> std::io::Result<()> {
+    let m = m::allocate();
+    let made = std::thread::Builder::new().name("gort".into()).stack_size(THREAD_STACK).spawn(move || work(m, p));
+    match made {
+        Ok(_) => {
+            ROOM.fetch_sub(1, Relaxed);
+            Ok(())
+        }
+        Err(e) => {
+            m::free(m);
+            Err(e)
+        }
+    }
 }
 
 /// Says so once in the life of the process, not each millisecond.

@@ -21,12 +21,7 @@ unsafe impl Sync for Note {}
 
 impl Note {
     pub const fn new() -> Self {
-        Note {
-            lock: RawLock::new(Rank::Note),
-            done: Cell::new(false),
-            waiter: Cell::new(None),
-            token: Cell::new(None),
-        }
+        Note { lock: RawLock::new(Rank::Note), done: Cell::new(false), waiter: Cell::new(None), token: Cell::new(None) }
     }
 
     /// The event has come. Called once.
@@ -46,8 +41,7 @@ impl Note {
     pub fn wait(&self) {
         self.lock.lock();
         while !self.done.get() {
-            let wait = park::prepare(Kind::Note, NEVER)
-                .unwrap_or_else(|_| unreachable!("no deadline, no memory"));
+            let wait = park::prepare(Kind::Note, NEVER).unwrap_or_else(|_| unreachable!("no deadline, no memory"));
             self.waiter.set(Some(wait.g));
             self.token.set(Some(wait.token));
             let _ = park::park(wait, c"rt_run", park::Commit::unlock(&self.lock));

@@ -211,10 +211,7 @@ impl P {
 
     /// Takes `runnext` if it still is `seen`, by a thief.
     pub fn steal_next(&self, seen: *const G) -> Option<&'static G> {
-        let taken = self
-            .runnext
-            .compare_exchange(seen.cast_mut(), std::ptr::null_mut(), AcqRel, Relaxed)
-            .ok()?;
+        let taken = self.runnext.compare_exchange(seen.cast_mut(), std::ptr::null_mut(), AcqRel, Relaxed).ok()?;
         // SAFETY: as in swap_next.
         unsafe { taken.as_ref() }
     }
@@ -262,8 +259,7 @@ impl P {
     /// A goroutine gets a slice of its own.
     #[inline]
     pub fn new_slice(&self) {
-        self.tick
-            .store(self.tick.load(Relaxed).wrapping_add(1), Relaxed);
+        self.tick.store(self.tick.load(Relaxed).wrapping_add(1), Relaxed);
     }
 
     /// A switch to a goroutine. True every 16th time, when the clock is looked at.

@@ -44,10 +44,7 @@ impl Commit {
 
     pub fn none() -> Self {
         fn nothing(_: *const ()) {}
-        Commit {
-            f: nothing,
-            arg: ptr::null(),
-        }
+        Commit { f: nothing, arg: ptr::null() }
     }
 
     pub fn unlock(lock: &RawLock) -> Self {
@@ -55,10 +52,7 @@ impl Commit {
             // SAFETY: the waiter holds the lock, so its owner is alive until it is let go.
             unsafe { (*lock.cast::<RawLock>()).unlock() }
         }
-        Commit {
-            f: unlock,
-            arg: ptr::from_ref(lock).cast(),
-        }
+        Commit { f: unlock, arg: ptr::from_ref(lock).cast() }
     }
 
     pub(super) fn run(self) {
@@ -118,12 +112,7 @@ pub fn prepare(kind: Kind, when: i64) -> Result<Wait, Refused> {
         t.arm(when, g, token).map_err(|_| Refused::NoMemory)?;
         timers = Some(t);
     }
-    Ok(Wait {
-        g,
-        token,
-        when,
-        timers,
-    })
+    Ok(Wait { g, token, when, timers })
 }
 
 /// Waits until somebody claims and readies the caller, or time does. `commit` runs when that can happen.
@@ -134,14 +123,7 @@ pub fn park(wait: Wait, reason: &'static CStr, commit: Commit) -> Woken {
     if g.is_thread.get() {
         return park_thread(&wait, commit);
     }
-    run::switch_out(
-        g,
-        run::What::Park {
-            token: wait.token,
-            commit,
-            timers: wait.timers,
-        },
-    );
+    run::switch_out(g, run::What::Park { token: wait.token, commit, timers: wait.timers });
     if g.timed_out.get() {
         return Woken::TimedOut;
     }
@@ -223,11 +205,7 @@ mod model {
                 g
             })
         });
-        Ok(Wait {
-            g,
-            token: g.word.next_wait(kind),
-            when,
-        })
+        Ok(Wait { g, token: g.word.next_wait(kind), when })
     }
 
     pub fn park(wait: Wait, _: &'static CStr, commit: Commit) -> Woken {

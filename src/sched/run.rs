@@ -34,18 +34,9 @@ use std::sync::atomic::Ordering::*;
 #[derive(Clone, Copy)]
 pub enum What {
     /// It waits: built-in commit, and the heap that `prepare` left locked.
-    Park {
-        token: Token,
-        commit: Commit,
-        timers: Option<&'static Timers>,
-    },
+    Park { token: Token, commit: Commit, timers: Option<&'static Timers> },
     /// It waits, and a user's function decides. Only by way of g0.
-    User {
-        token: Token,
-        unlockf: UnlockFn,
-        lock: *mut c_void,
-        when: i64,
-    },
+    User { token: Token, unlockf: UnlockFn, lock: *mut c_void, when: i64 },
     /// It goes behind everything that is runnable on its P.
     Yield,
     /// It has ended: its record and its stack are free.
@@ -68,11 +59,7 @@ fn switch_with(switched: &Switched) {
     let m = m::current().expect("a goroutine runs on a thread with an M");
     // SAFETY: m.errno is the errno of the thread that owns m, which is this one.
     let errno = unsafe { *m.errno.get() };
-    let direct = if matches!(switched.what, What::User { .. }) {
-        None
-    } else {
-        next_direct(m)
-    };
+    let direct = if matches!(switched.what, What::User { .. }) { None } else { next_direct(m) };
     let to = match direct {
         Some(next) => {
             m.curg.set(Some(next));
@@ -84,8 +71,7 @@ fn switch_with(switched: &Switched) {
     // SAFETY: `to` is the scheduler's context of this M, suspended while a goroutine runs, or that of a goroutine that
     // this P took off its queue, and which so is ours. `switched` stays valid until the far side has carried it out.
     // No pointer to a thread-local is kept: m is not used again.
-    let back =
-        unsafe { context::switch(switched.g.sp.as_ptr(), to, ptr::from_ref(switched).cast()) };
+    let back = unsafe { context::switch(switched.g.sp.as_ptr(), to, ptr::from_ref(switched).cast()) };
     let m = m::current().expect("a goroutine runs on a thread with an M");
     // SAFETY: whoever resumed us passes null or its Switched, valid until finish has copied it.
     unsafe { finish(m, back) };
@@ -152,11 +138,7 @@ unsafe fn finish(m: &'static M, switched: *const ()) -> Option<&'static G> {
     let switched = unsafe { switched.cast::<Switched>().as_ref() }?;
     let g = switched.g;
     match switched.what {
-        What::Park {
-            token,
-            commit,
-            timers,
-        } => {
+        What::Park { token, commit, timers } => {
             g.word.wait(token);
             if let Some(t) = timers {
                 t.armed();
@@ -174,12 +156,7 @@ unsafe fn finish(m: &'static M, switched: *const ()) -> Option<&'static G> {
             free(m.p(), g);
             None
         }
-        What::User {
-            token,
-            unlockf,
-            lock,
-            when,
-        } => finish_user(m, g, token, unlockf, lock, when),
+        What::User { token, unlockf, lock, when } => finish_user(m, g, token, unlockf, lock, when),
     }
 }
 
@@ -214,11 +191,7 @@ fn finish_user(
 }
 
 fn free(p: &'static P, g: &'static G) {
-    p.put_stack(
-        g.stack.replace(Stack::NONE),
-        g.class.get(),
-        global::default_class(),
-    );
+    p.put_stack(g.stack.replace(Stack::NONE), g.class.get(), global::default_class());
     p.cache.put_record(g);
 }
 
@@ -229,9 +202,7 @@ unsafe extern "C" fn first(switched: *const (), g: *const ()) -> ! {
     let m = m::current().expect("a goroutine runs on a thread with an M");
     // SAFETY: null, or what the goroutine that switched to us passes.
     unsafe { finish(m, switched) };
-    let (Some(entry), arg) = (g.entry.get(), g.arg.get()) else {
-        crate::throw!("a goroutine without a function")
-    };
+    let (Some(entry), arg) = (g.entry.get(), g.arg.get()) else { crate::throw!("a goroutine without a function") };
     handshake::leave_for_user();
     // SAFETY: the caller of rt_go vouches for its function and argument.
     unsafe { entry(arg) };
@@ -290,11 +261,7 @@ pub fn gosched() {
     let m = m::current().expect("a call has an M");
     let Some(g) = m.goroutine() else { return };
     let p = m.p();
-    if p.worker().is_empty()
-        && p.peek_next().is_null()
-        && !global::has_global()
-        && p.timers.earliest() == NEVER
-    {
+    if p.worker().is_empty() && p.peek_next().is_null() && !global::has_global() && p.timers.earliest() == NEVER {
         return;
     }
     switch_out(g, What::Yield);

@@ -133,9 +133,7 @@ impl StateWord {
     #[must_use]
     pub fn claim(&self, token: Token) -> bool {
         let runnable = (token.0 & !(SEQ_ONE - 1)) | RUNNABLE;
-        self.0
-            .compare_exchange(token.0, runnable, AcqRel, Acquire)
-            .is_ok()
+        self.0.compare_exchange(token.0, runnable, AcqRel, Acquire).is_ok()
     }
 
     /// The token of the present park if it is of this kind, for a claim from outside.
@@ -150,9 +148,7 @@ impl StateWord {
     #[must_use]
     pub fn take_back(&self, token: Token) -> bool {
         let running = (token.0 & !(SEQ_ONE - 1)) | RUNNING;
-        self.0
-            .compare_exchange(token.0, running, AcqRel, Acquire)
-            .is_ok()
+        self.0.compare_exchange(token.0, running, AcqRel, Acquire).is_ok()
     }
 
     /// Whether the park that the token names is still on.

@@ -109,17 +109,14 @@ impl Timers {
                 woken.push_back(e.g);
             } else {
                 // One of the dead. The count may trail what a sweep has already dropped.
-                let _ = self
-                    .dead
-                    .fetch_update(Relaxed, Relaxed, |n| n.checked_sub(1));
+                let _ = self.dead.fetch_update(Relaxed, Relaxed, |n| n.checked_sub(1));
             }
         }
         if self.dead.load(Relaxed) > 64 && self.dead.load(Relaxed) * 4 > heap.len() {
             self.dead.store(0, Relaxed);
             heap.retain(|e| e.g.word.is_waiting(e.token));
         }
-        self.earliest
-            .store(heap.earliest().unwrap_or(NEVER), Relaxed);
+        self.earliest.store(heap.earliest().unwrap_or(NEVER), Relaxed);
         self.lock.unlock();
     }
 }

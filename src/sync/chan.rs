@@ -146,10 +146,7 @@ impl Chan {
 
     fn slot(&self, index: usize) -> *mut u8 {
         let buffer = size_of::<Chan>().next_multiple_of(16);
-        ptr::from_ref(self)
-            .cast_mut()
-            .cast::<u8>()
-            .wrapping_add(buffer + index * self.elem_size)
+        ptr::from_ref(self).cast_mut().cast::<u8>().wrapping_add(buffer + index * self.elem_size)
     }
 
     fn after(&self, index: usize) -> usize {
@@ -168,8 +165,7 @@ impl Chan {
         // SAFETY: the caller's promise.
         unsafe {
             if self.elem_size == 8 {
-                to.cast::<u64>()
-                    .write_unaligned(from.cast::<u64>().read_unaligned());
+                to.cast::<u64>().write_unaligned(from.cast::<u64>().read_unaligned());
             } else {
                 ptr::copy_nonoverlapping(from, to, self.elem_size);
             }
@@ -303,10 +299,7 @@ impl Chan {
 
     /// Lets go of the lock and waits. True: a waker granted it; false: the channel was closed.
     fn wait(&self, dir: Dir, elem: *mut u8, timeout: Timeout) -> Result<bool> {
-        let wait = match timeout
-            .begin()
-            .and_then(|when| Ok(park::prepare(Kind::Chan, when)?))
-        {
+        let wait = match timeout.begin().and_then(|when| Ok(park::prepare(Kind::Chan, when)?)) {
             Ok(wait) => wait,
             Err(e) => {
                 self.lock.unlock();
@@ -319,11 +312,7 @@ impl Chan {
         unsafe { queue.push_back(&waiter) };
         add(waiting, 1);
         self.waiters.set(self.waiters.get() + 1);
-        let reason = if dir == Dir::Send {
-            c"chan send"
-        } else {
-            c"chan receive"
-        };
+        let reason = if dir == Dir::Send { c"chan send" } else { c"chan receive" };
         match park::park(wait, reason, Commit::unlock(&self.lock)) {
             Woken::Ready => Ok(waiter.granted.get()),
             Woken::TimedOut => {
@@ -345,21 +334,14 @@ impl Chan {
         if self.is_closed() {
             return false;
         }
-        if self.cap == 0 {
-            self.receivers_waiting.load(Relaxed) == 0
-        } else {
-            self.count.load(Acquire) == self.cap
-        }
+        if self.cap == 0 { self.receivers_waiting.load(Relaxed) == 0 } else { self.count.load(Acquire) == self.cap }
     }
 
     /// Whether a try-receive has nothing to do: empty and not closed at one moment of the call. No lock.
     #[inline]
     pub fn is_empty(&self) -> bool {
-        let nothing = if self.cap == 0 {
-            self.senders_waiting.load(Acquire) == 0
-        } else {
-            self.count.load(Acquire) == 0
-        };
+        let nothing =
+            if self.cap == 0 { self.senders_waiting.load(Acquire) == 0 } else { self.count.load(Acquire) == 0 };
         nothing && !self.is_closed()
     }
 
@@ -389,11 +371,7 @@ impl Chan {
 /// A wait on no channel: nothing but time ends it.
 pub fn wait_on_nil(sends: bool, timeout: Timeout) -> Result {
     let wait = park::prepare(Kind::Chan, timeout.begin()?)?;
-    let reason = if sends {
-        c"chan send (nil chan)"
-    } else {
-        c"chan receive (nil chan)"
-    };
+    let reason = if sends { c"chan send (nil chan)" } else { c"chan receive (nil chan)" };
     match park::park(wait, reason, Commit::none()) {
         Woken::TimedOut => Err(Error::TimedOut),
         Woken::Ready => unreachable!("nobody knows of this park"),
@@ -436,10 +414,7 @@ mod tests {
             assert_eq!(c.close(), Err(Error::Closed));
             assert_eq!(c.recv(got.as_mut_ptr(), Timeout::FOREVER), Ok(()));
             assert_eq!(got, [7, 8]);
-            assert_eq!(
-                c.recv(got.as_mut_ptr(), Timeout::FOREVER),
-                Err(Error::Closed)
-            );
+            assert_eq!(c.recv(got.as_mut_ptr(), Timeout::FOREVER), Err(Error::Closed));
             assert_eq!(got, [0, 0]);
             Chan::unref(chan);
         }

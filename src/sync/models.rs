@@ -152,10 +152,7 @@ fn locked(m: &Shared<Mutex>, timeout: Timeout) -> bool {
 #[test]
 fn loom_mutex_excludes() {
     bounded(3, || {
-        let m = Arc::new(Shared {
-            sync: Mutex::new(),
-            data: UnsafeCell::new(0),
-        });
+        let m = Arc::new(Shared { sync: Mutex::new(), data: UnsafeCell::new(0) });
         let other = {
             let m = m.clone();
             thread::spawn(move || locked(&m, Timeout::FOREVER))
@@ -170,10 +167,7 @@ fn loom_mutex_excludes() {
 #[test]
 fn loom_mutex_timeout() {
     bounded(3, || {
-        let m = Arc::new(Shared {
-            sync: Mutex::new(),
-            data: UnsafeCell::new(0),
-        });
+        let m = Arc::new(Shared { sync: Mutex::new(), data: UnsafeCell::new(0) });
         let other = {
             let m = m.clone();
             thread::spawn(move || locked(&m, SOON))
@@ -188,10 +182,7 @@ fn loom_mutex_timeout() {
 #[test]
 fn loom_waitgroup_waits() {
     bounded(3, || {
-        let wg = Arc::new(Shared {
-            sync: WaitGroup::new(),
-            data: UnsafeCell::new(0),
-        });
+        let wg = Arc::new(Shared { sync: WaitGroup::new(), data: UnsafeCell::new(0) });
         assert_eq!(wg.sync.add(1), Ok(()));
         let worker = {
             let wg = wg.clone();

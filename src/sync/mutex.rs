@@ -49,21 +49,13 @@ unsafe impl Sync for Mutex {}
 impl Mutex {
     #[cfg(loom)]
     pub fn new() -> Self {
-        Mutex {
-            state: AtomicU64::new(0),
-            queue: WaitQueue::new(),
-        }
+        Mutex { state: AtomicU64::new(0), queue: WaitQueue::new() }
     }
 
     /// Takes the lock if it is free at this moment and nobody is being handed it.
     #[inline(always)]
     pub fn try_lock(&self) -> Result {
-        if self
-            .state
-            .compare_exchange(0, LOCKED, Acquire, Relaxed)
-            .is_ok()
-            || self.try_lock_slow()
-        {
+        if self.state.compare_exchange(0, LOCKED, Acquire, Relaxed).is_ok() || self.try_lock_slow() {
             Ok(())
         } else {
             Err(Error::Again)
@@ -73,10 +65,7 @@ impl Mutex {
     fn try_lock_slow(&self) -> bool {
         let mut state = self.state.load(Relaxed);
         while state & LOCKED == 0 {
-            match self
-                .state
-                .compare_exchange_weak(state, state | LOCKED, Acquire, Relaxed)
-            {
+            match self.state.compare_exchange_weak(state, state | LOCKED, Acquire, Relaxed) {
                 Ok(_) => return true,
                 Err(now) => state = now,
             }
@@ -95,11 +84,7 @@ impl Mutex {
         loop {
             let state = self.state.load(Relaxed);
             if state & LOCKED == 0 {
-                if self
-                    .state
-                    .compare_exchange_weak(state, (state | LOCKED) & !woken, Acquire, Relaxed)
-                    .is_ok()
-                {
+                if self.state.compare_exchange_weak(state, (state | LOCKED) & !woken, Acquire, Relaxed).is_ok() {
                     return Ok(());
                 }
                 continue;
@@ -126,18 +111,11 @@ impl Mutex {
             };
             let waiter = Waiter::new(&wait, ptr::null_mut());
             // SAFETY: QUEUE is held; the waiter stays here until it is unlinked.
-            unsafe {
-                if since == 0 {
-                    self.queue.push_back(&waiter)
-                } else {
-                    self.queue.push_front(&waiter)
-                }
-            }
+            unsafe { if since == 0 { self.queue.push_back(&waiter) } else { self.queue.push_front(&waiter) } }
             if since == 0 {
                 since = now();
             }
-            self.state
-                .fetch_or(WAITERS | if starving { STARVING } else { 0 }, Relaxed);
+            self.state.fetch_or(WAITERS | if starving { STARVING } else { 0 }, Relaxed);
             self.state.fetch_and(!woken, Relaxed);
             match park::park(wait, c"sync.Mutex.Lock", unlock_queue(&self.state, QUEUE)) {
                 Woken::TimedOut => {
@@ -173,9 +151,7 @@ impl Mutex {
     /// Lets go of a mutex that nobody waits for. False, and nothing, if it is in any other state.
     #[inline(always)]
     pub fn unlock_fast(&self) -> bool {
-        self.state
-            .compare_exchange(LOCKED, 0, Release, Relaxed)
-            .is_ok()
+        self.state.compare_exchange(LOCKED, 0, Release, Relaxed).is_ok()
     }
 
     /// Lets go, in whatever state the mutex is. `NotPermitted` if it is not locked.
@@ -193,20 +169,12 @@ impl Mutex {
             }
             if state & WAITERS == 0 || state & (WOKEN | STARVING) == WOKEN {
                 // Nobody waits, or one is on its way.
-                if self
-                    .state
-                    .compare_exchange_weak(state, state & !LOCKED, Release, Relaxed)
-                    .is_ok()
-                {
+                if self.state.compare_exchange_weak(state, state & !LOCKED, Release, Relaxed).is_ok() {
                     return Ok(());
                 }
                 continue;
             }
-            if self
-                .state
-                .compare_exchange_weak(state, state | QUEUE, AcqRel, Relaxed)
-                .is_err()
-            {
+            if self.state.compare_exchange_weak(state, state | QUEUE, AcqRel, Relaxed).is_err() {
                 continue;
             }
             // With LOCKED and QUEUE ours nobody else writes the word.

@@ -34,10 +34,7 @@ unsafe impl Sync for WaitGroup {}
 impl WaitGroup {
     #[cfg(loom)]
     pub fn new() -> Self {
-        WaitGroup {
-            state: AtomicU64::new(0),
-            queue: WaitQueue::new(),
-        }
+        WaitGroup { state: AtomicU64::new(0), queue: WaitQueue::new() }
     }
 
     /// Changes the count; at zero everybody who waits goes on. `Invalid` if it would fall below zero or overflow.
@@ -45,9 +42,7 @@ impl WaitGroup {
         let mut tries = 0;
         loop {
             let state = self.state.load(Relaxed);
-            let count = ((state >> COUNT_SHIFT) as i64)
-                .checked_add(delta)
-                .filter(|n| (0..=MOST).contains(n));
+            let count = ((state >> COUNT_SHIFT) as i64).checked_add(delta).filter(|n| (0..=MOST).contains(n));
             let Some(count) = count else {
                 return Err(Error::Invalid);
             };
@@ -56,16 +51,8 @@ impl WaitGroup {
                 continue;
             }
             let zero = count == 0 && state & WAITERS != 0;
-            let new = if zero {
-                state | QUEUE
-            } else {
-                (count as u64) << COUNT_SHIFT | state & WAITERS
-            };
-            if self
-                .state
-                .compare_exchange_weak(state, new, AcqRel, Relaxed)
-                .is_err()
-            {
+            let new = if zero { state | QUEUE } else { (count as u64) << COUNT_SHIFT | state & WAITERS };
+            if self.state.compare_exchange_weak(state, new, AcqRel, Relaxed).is_err() {
                 continue;
             }
             if zero {
@@ -116,20 +103,12 @@ impl WaitGroup {
         // SAFETY: QUEUE is held; the waiter stays here until it is unlinked.
         unsafe { self.queue.push_back(&waiter) };
         self.state.fetch_or(WAITERS, Relaxed);
-        match park::park(
-            wait,
-            c"sync.WaitGroup.Wait",
-            unlock_queue(&self.state, QUEUE),
-        ) {
+        match park::park(wait, c"sync.WaitGroup.Wait", unlock_queue(&self.state, QUEUE)) {
             Woken::Ready => Ok(()),
             Woken::TimedOut => {
                 let _ = wordlock::lock(&self.state, QUEUE, |_| true);
                 self.queue.remove(&waiter);
-                let clear = if self.queue.is_empty() {
-                    QUEUE | WAITERS
-                } else {
-                    QUEUE
-                };
+                let clear = if self.queue.is_empty() { QUEUE | WAITERS } else { QUEUE };
                 self.state.fetch_and(!clear, Release);
                 Err(Error::TimedOut)
             }

@@ -44,9 +44,7 @@ pub struct WaitQueue {
 
 impl WaitQueue {
     pub const fn new() -> Self {
-        WaitQueue {
-            head: Cell::new(ptr::null()),
-        }
+        WaitQueue { head: Cell::new(ptr::null()) }
     }
 
     pub fn is_empty(&self) -> bool {

@@ -15,11 +15,7 @@ pub fn lock(word: &AtomicU64, bit: u64, mut may: impl FnMut(u64) -> bool) -> Opt
         if !may(seen) {
             return None;
         }
-        if seen & bit == 0
-            && word
-                .compare_exchange_weak(seen, seen | bit, Acquire, Relaxed)
-                .is_ok()
-        {
+        if seen & bit == 0 && word.compare_exchange_weak(seen, seen | bit, Acquire, Relaxed).is_ok() {
             return Some(seen);
         }
         pause(&mut tries);

@@ -6,10 +6,7 @@ pub const NEVER: i64 = i64::MAX;
 /// Nanoseconds on CLOCK_MONOTONIC. About 22 ns: read it once per round.
 #[inline]
 pub fn now() -> i64 {
-    let mut ts = libc::timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
+    let mut ts = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: ts is a valid out pointer; the clock exists on every Linux, so the call cannot fail.
     unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &mut ts) };
     ts.tv_sec * 1_000_000_000 + ts.tv_nsec
@@ -23,8 +20,5 @@ pub fn after(ns: i64) -> i64 {
 
 /// `when` as the kernel wants it.
 pub fn timespec(when: i64) -> libc::timespec {
-    libc::timespec {
-        tv_sec: when / 1_000_000_000,
-        tv_nsec: when % 1_000_000_000,
-    }
+    libc::timespec { tv_sec: when / 1_000_000_000, tv_nsec: when % 1_000_000_000 }
 }

@@ -89,9 +89,7 @@ impl InitialFrame {
 /// # Safety
 /// `stack_top` is the 16-byte aligned upper end of a writable stack that nobody runs on.
 pub unsafe fn initial(stack_top: *mut u8, entry: Entry, arg: *const ()) -> *mut u8 {
-    let sp = stack_top
-        .wrapping_sub(size_of::<InitialFrame>())
-        .cast::<InitialFrame>();
+    let sp = stack_top.wrapping_sub(size_of::<InitialFrame>()).cast::<InitialFrame>();
     // SAFETY: the frame's size is a multiple of 16 and the stack has room for it, so sp is aligned and writable.
     unsafe { sp.write(InitialFrame::new(entry, arg)) };
     sp.cast()
@@ -178,13 +176,9 @@ mod tests {
 
     #[test]
     fn values_travel_both_ways() {
-        let pair = Pair {
-            test: Cell::new(ptr::null_mut()),
-            other: Cell::new(ptr::null_mut()),
-        };
+        let pair = Pair { test: Cell::new(ptr::null_mut()), other: Cell::new(ptr::null_mut()) };
         // SAFETY: the top of a fresh stack, which is never unmapped.
-        pair.other
-            .set(unsafe { initial(stack_top(), adds_100, ptr::from_ref(&pair).cast()) });
+        pair.other.set(unsafe { initial(stack_top(), adds_100, ptr::from_ref(&pair).cast()) });
         for i in 0..1000usize {
             // SAFETY: the other context is fresh, or has suspended itself into the pair.
             let got = unsafe { switch(pair.test.as_ptr(), pair.other.get(), i as *const ()) };
@@ -213,10 +207,7 @@ mod tests {
     #[test]
     fn a_stack_is_taken_over() {
         let top = stack_top();
-        let pair = Pair {
-            test: Cell::new(ptr::null_mut()),
-            other: Cell::new(top),
-        };
+        let pair = Pair { test: Cell::new(ptr::null_mut()), other: Cell::new(top) };
         // SAFETY: the top of a fresh stack.
         let fresh = unsafe { initial(top, restarts, ptr::from_ref(&pair).cast()) };
         // SAFETY: a fresh context.

@@ -31,15 +31,12 @@ fn quota() -> Option<usize> {
     let mut least = None;
     for line in groups.lines() {
         let mut parts = line.splitn(3, ':');
-        let (Some(_), Some(controllers), Some(path)) = (parts.next(), parts.next(), parts.next())
-        else {
+        let (Some(_), Some(controllers), Some(path)) = (parts.next(), parts.next(), parts.next()) else {
             continue;
         };
         let found = if controllers.is_empty() {
             // Version 2: every level up to the root may limit.
-            levels(path)
-                .filter_map(|p| v2(&fs::read_to_string(format!("/sys/fs/cgroup{p}/cpu.max")).ok()?))
-                .min()
+            levels(path).filter_map(|p| v2(&fs::read_to_string(format!("/sys/fs/cgroup{p}/cpu.max")).ok()?)).min()
         } else if controllers.split(',').any(|c| c == "cpu") {
             levels(path)
                 .filter_map(|p| {

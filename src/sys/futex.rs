@@ -8,11 +8,7 @@ mod imp {
 
     fn wait_at(addr: *const u32, expected: u32, when: i64) -> bool {
         let ts = clock::timespec(when);
-        let timeout: *const libc::timespec = if when == clock::NEVER {
-            ptr::null()
-        } else {
-            &raw const ts
-        };
+        let timeout: *const libc::timespec = if when == clock::NEVER { ptr::null() } else { &raw const ts };
         errno::preserved(|| {
             // SAFETY: addr points at a live word (the callers below pass references) and the timeout, if any, at
             // a timespec on this stack. FUTEX_WAIT_BITSET takes an absolute CLOCK_MONOTONIC time.
@@ -40,14 +36,7 @@ mod imp {
         errno::preserved(|| {
             // SAFETY: the kernel only compares the address; a word that has been freed meanwhile makes this
             // a wake-up of nobody, or a spurious one, which every waiter tolerates.
-            unsafe {
-                libc::syscall(
-                    libc::SYS_futex,
-                    addr,
-                    libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG,
-                    n,
-                )
-            };
+            unsafe { libc::syscall(libc::SYS_futex, addr, libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG, n) };
         });
     }
 
@@ -63,8 +52,7 @@ mod imp {
 
     /// The half of a 64-bit word that the kernel looks at: the low one.
     fn low_half(word: *const AtomicU64) -> *const u32 {
-        word.cast::<u32>()
-            .wrapping_add(cfg!(target_endian = "big") as usize)
+        word.cast::<u32>().wrapping_add(cfg!(target_endian = "big") as usize)
     }
 
     /// As [`wait`], on the low half of a 64-bit word.

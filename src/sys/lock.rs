@@ -65,11 +65,7 @@ impl RawLock {
     pub fn lock(&self) {
         #[cfg(debug_assertions)]
         ranks::taking(self.rank);
-        if self
-            .word
-            .compare_exchange(FREE, HELD, Acquire, Relaxed)
-            .is_err()
-        {
+        if self.word.compare_exchange(FREE, HELD, Acquire, Relaxed).is_err() {
             self.lock_slow();
         }
     }
@@ -78,10 +74,7 @@ impl RawLock {
     #[inline]
     #[must_use]
     pub fn try_lock(&self) -> bool {
-        let ok = self
-            .word
-            .compare_exchange(FREE, HELD, Acquire, Relaxed)
-            .is_ok();
+        let ok = self.word.compare_exchange(FREE, HELD, Acquire, Relaxed).is_ok();
         #[cfg(debug_assertions)]
         if ok {
             ranks::took(self.rank);
@@ -116,12 +109,7 @@ impl RawLock {
         // The holder is about to let go, unless the kernel took its processor away: spin for about a
         // microsecond, then sleep.
         for _ in 0..40 {
-            if self.word.load(Relaxed) == FREE
-                && self
-                    .word
-                    .compare_exchange(FREE, HELD, Acquire, Relaxed)
-                    .is_ok()
-            {
+            if self.word.load(Relaxed) == FREE && self.word.compare_exchange(FREE, HELD, Acquire, Relaxed).is_ok() {
                 return;
             }
             spin_hint();
@@ -133,11 +121,7 @@ impl RawLock {
 
     #[cfg(loom)]
     fn lock_slow(&self) {
-        while self
-            .word
-            .compare_exchange(FREE, HELD, Acquire, Relaxed)
-            .is_err()
-        {
+        while self.word.compare_exchange(FREE, HELD, Acquire, Relaxed).is_err() {
             spin_hint();
         }
     }
@@ -157,12 +141,7 @@ mod ranks {
         let held = HELD.get();
         let from = rank as usize + (rank == Rank::Channel) as usize;
         if let Some(above) = (from..16).find(|&r| held[r] != 0) {
-            crate::throw!(
-                "lock of rank {} ({:?}) wanted while rank {} is held",
-                rank as usize,
-                rank,
-                above
-            );
+            crate::throw!("lock of rank {} ({:?}) wanted while rank {} is held", rank as usize, rank, above);
         }
         took(rank);
     }

@@ -67,9 +67,7 @@ pub struct Stack {
 }
 
 impl Stack {
-    pub const NONE: Stack = Stack {
-        top: std::ptr::null_mut(),
-    };
+    pub const NONE: Stack = Stack { top: std::ptr::null_mut() };
 
     #[inline(always)]
     pub fn top(self) -> *mut u8 {
@@ -102,12 +100,7 @@ unsafe impl Sync for Pool {}
 static POOLS: [Pool; CLASSES] = [const {
     Pool {
         lock: RawLock::new(Rank::Stacks),
-        inner: UnsafeCell::new(Inner {
-            promised: 0,
-            mapped: 0,
-            free: Vec::new(),
-            fresh: Vec::new(),
-        }),
+        inner: UnsafeCell::new(Inner { promised: 0, mapped: 0, free: Vec::new(), fresh: Vec::new() }),
     }
 }; CLASSES];
 
@@ -119,9 +112,7 @@ static SLOTS: AtomicUsize = AtomicUsize::new(0);
 /// Promises `n` slots: [`take`] will find them. False if no memory is left.
 pub fn promise(class: Class, n: usize) -> bool {
     with(class, |inner| {
-        if inner.promised + n > inner.mapped
-            && !grow(class, inner, inner.promised + n - inner.mapped)
-        {
+        if inner.promised + n > inner.mapped && !grow(class, inner, inner.promised + n - inner.mapped) {
             return false;
         }
         inner.promised += n;
@@ -156,9 +147,7 @@ pub fn take(class: Class, out: &mut [Stack]) -> usize {
                 inner.fresh.pop();
             }
             guard(at, class.guard());
-            *slot = Stack {
-                top: at.wrapping_add(class.size()),
-            };
+            *slot = Stack { top: at.wrapping_add(class.size()) };
         }
         out.len()
     })
@@ -188,12 +177,7 @@ fn map_slots(class: Class, inner: &mut Inner, slots: usize) -> bool {
     let Some(bytes) = class.size().checked_mul(slots) else {
         return false;
     };
-    if inner
-        .free
-        .try_reserve(inner.mapped + slots - inner.free.len())
-        .is_err()
-        || inner.fresh.try_reserve(1).is_err()
-    {
+    if inner.free.try_reserve(inner.mapped + slots - inner.free.len()).is_err() || inner.fresh.try_reserve(1).is_err() {
         return false;
     }
     let Some(base) = mem::map(bytes) else {
@@ -225,9 +209,7 @@ fn guard_limit(probe: *mut u8) -> usize {
         usize::MAX
     } else {
         let maps = std::fs::read_to_string("/proc/sys/vm/max_map_count").ok();
-        maps.and_then(|s| s.trim().parse::<usize>().ok())
-            .unwrap_or(65_530)
-            / 4
+        maps.and_then(|s| s.trim().parse::<usize>().ok()).unwrap_or(65_530) / 4
     };
     GUARD_LIMIT.store(limit, Relaxed);
     limit
@@ -244,10 +226,7 @@ fn guard(low: *mut u8, bytes: usize) {
         }
     };
     if !ok {
-        crate::throw!(
-            "no guard for a stack at {low:p}: error {}",
-            std::io::Error::last_os_error()
-        );
+        crate::throw!("no guard for a stack at {low:p}: error {}", std::io::Error::last_os_error());
     }
 }
 
@@ -289,10 +268,7 @@ mod tests {
         assert!(promise(class, 1));
         let mut one = [Stack::NONE; 1];
         assert_eq!(take(class, &mut one), 1);
-        assert!(
-            one[0] == before,
-            "the last slot freed is the first one reused"
-        );
+        assert!(one[0] == before, "the last slot freed is the first one reused");
         give(class, &one);
         unpromise(class, 1);
     }

@@ -23,10 +23,7 @@ impl Write for Line {
 /// Writes one line to standard error with a single `write`, cut at 240 bytes.
 #[cold]
 pub fn print_line(args: fmt::Arguments<'_>) {
-    let mut line = Line {
-        buf: [0; 240],
-        len: 0,
-    };
+    let mut line = Line { buf: [0; 240], len: 0 };
     let _ = line.write_fmt(args);
     line.buf[line.len] = b'\n';
     // SAFETY: the buffer holds len + 1 initialised bytes. There is nobody to tell when standard error is gone.
@@ -53,12 +50,7 @@ macro_rules! throw {
 pub fn install_panic_hook() {
     std::panic::set_hook(Box::new(|info| {
         let at = info.location().map_or(("?", 0), |l| (l.file(), l.line()));
-        throw(format_args!(
-            "internal error at {}:{}: {}",
-            at.0,
-            at.1,
-            message(info.payload())
-        ));
+        throw(format_args!("internal error at {}:{}: {}", at.0, at.1, message(info.payload())));
     }));
 }
 
