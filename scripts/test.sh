@@ -23,7 +23,8 @@ step() { # step NAME COMMAND...
 
 # The models only: under loom nothing else of the library can run. Optimised, for there are many interleavings.
 loom() {
-    RUSTFLAGS="--cfg loom" CARGO_TARGET_DIR=target/loom cargo test --release --lib loom
+    CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 RUSTFLAGS="--cfg loom" CARGO_TARGET_DIR=target/loom \
+        cargo test --release --lib loom
 }
 
 # One after the other: some tests measure time, and some take all the memory they can get.

@@ -56,6 +56,7 @@ pub fn init(config: Config) -> Result {
 enum OnBad {
     Refuse,
     Warn,
+    Ignore,
 }
 
 fn start(config: Config, on_bad: OnBad) -> Result {
@@ -70,10 +71,7 @@ fn start(config: Config, on_bad: OnBad) -> Result {
 fn start_locked(config: Config, on_bad: OnBad) -> Result {
     let chosen = Config {
         stack_size: or_env(config.stack_size, "RT_STACK_SIZE", stack::MIN_SIZE, on_bad)?.unwrap_or(stack::DEFAULT_SIZE),
-        maxprocs: match or_env(config.maxprocs, "RT_MAXPROCS", 1, on_bad)? {
-            Some(n) => n.min(global::MAX_PROCS),
-            None => cpu::default_procs().min(global::MAX_PROCS),
-        },
+        maxprocs: procs(config.maxprocs, on_bad)?,
         max_threads: if config.max_threads == 0 { MAX_THREADS } else { config.max_threads },
         cooperative: config.cooperative,
     };
@@ -98,6 +96,19 @@ fn start_locked(config: Config, on_bad: OnBad) -> Result {
     Ok(())
 }
 
+/// The number of Ps: that of the runtime, or the one it would be started with.
+pub fn maxprocs() -> usize {
+    if is_up() {
+        return global::procs() as usize;
+    }
+    errno::preserved(|| procs(0, OnBad::Ignore)).unwrap_or(1)
+}
+
+fn procs(chosen: usize, on_bad: OnBad) -> Result<usize> {
+    let n = or_env(chosen, "RT_MAXPROCS", 1, on_bad)?;
+    Ok(n.unwrap_or_else(cpu::default_procs).min(global::MAX_PROCS))
+}
+
 /// The program's choice, else the environment's.
 fn or_env(value: usize, name: &str, least: usize, on_bad: OnBad) -> Result<Option<usize>> {
     if value != 0 {
@@ -109,6 +120,7 @@ fn or_env(value: usize, name: &str, least: usize, on_bad: OnBad) -> Result<Optio
     match text.to_str().and_then(|t| t.trim().parse().ok()).filter(|&n| n >= least) {
         Some(n) => Ok(Some(n)),
         None if on_bad == OnBad::Refuse => Err(Error::Invalid),
+        None if on_bad == OnBad::Ignore => Ok(None),
         None => {
             print_line(format_args!(
                 "gort: warning: {name}={} ignored: a number from {least} on is wanted",

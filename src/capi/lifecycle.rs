@@ -5,10 +5,9 @@ use super::{code, entry, known_size};
 use crate::error::Error;
 use crate::rt::{self, Config};
 use crate::sched::g::EndHook;
+use crate::sched::m;
 use crate::sched::note::Note;
 use crate::sched::spawn::{self, Options};
-use crate::sched::{global, m};
-use crate::sys::cpu;
 use std::ffi::{c_int, c_void};
 
 /// Configuration flag: never take a P from code outside the runtime, and never end its time slice.
@@ -101,7 +100,7 @@ pub extern "C" fn rt_maxprocs(n: c_int) -> c_int {
     if n >= 1 {
         return RT_EPERM;
     }
-    if rt::is_up() { global::procs() as c_int } else { crate::sys::errno::preserved(cpu::default_procs) as c_int }
+    rt::maxprocs() as c_int
 }
 
 /**

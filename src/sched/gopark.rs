@@ -9,6 +9,7 @@ use super::park::{Commit, Refused, Wait, Woken, sleep_until_signalled};
 use super::state::Kind;
 use super::{m, run};
 use crate::sys::clock::NEVER;
+use crate::sys::errno;
 use std::ffi::{c_char, c_void};
 use std::ptr;
 use std::sync::atomic::Ordering::Relaxed;
@@ -66,7 +67,7 @@ fn gopark_thread(m: &'static m::M, wait: &Wait, unlockf: Option<UnlockFn>, lock:
     let stays = unlockf.is_none_or(|f| {
         m.in_commit.set(true);
         // SAFETY: the caller of rt_gopark vouches for its function; it runs once, on this thread's own stack.
-        let stays = unsafe { f(ptr::from_ref(wait.g).cast_mut(), lock) };
+        let stays = errno::preserved(|| unsafe { f(ptr::from_ref(wait.g).cast_mut(), lock) });
         m.in_commit.set(false);
         stays
     });

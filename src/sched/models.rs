@@ -2,7 +2,7 @@
 
 use super::idle::Idle;
 use super::state::{Kind, StateWord};
-use crate::sys::atomic::{AtomicU32, AtomicUsize, Ordering::*};
+use crate::sys::atomic::{Acquire, AtomicU32, AtomicUsize, Relaxed, Release};
 use loom::cell::UnsafeCell;
 use loom::sync::{Arc, Mutex};
 use loom::thread;
