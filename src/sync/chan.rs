@@ -18,6 +18,7 @@
 
 use super::waitq::{WaitQueue, Waiter};
 use crate::error::{Error, Result};
+use crate::sched::g::G;
 use crate::sched::list::GList;
 use crate::sched::park::{self, Commit, Woken};
 use crate::sched::state::Kind;
@@ -39,6 +40,10 @@ pub struct Chan {
     receivers_waiting: AtomicUsize,
     cap: usize,
     elem_size: usize,
+    /// Only the library sends and closes: the channel of a timer or a context. It shows no length.
+    fed: bool,
+    /// Whose it is, if it belongs to something that goes with its last reference.
+    owner: Cell<Option<Owner>>,
     /// Where the next value goes, and where the oldest is: indices into the buffer.
     tail: Cell<usize>,
     head: Cell<usize>,
@@ -51,6 +56,13 @@ pub struct Chan {
 // SAFETY: cells and queues are touched under the lock; the sizes never change.
 unsafe impl Sync for Chan {}
 
+/// What goes with the last reference to a channel: `drop(arg)`.
+#[derive(Clone, Copy)]
+pub struct Owner {
+    pub drop: unsafe fn(*const ()),
+    pub arg: *const (),
+}
+
 /// Adds to a count that changes under the lock and is read without.
 fn add(n: &AtomicUsize, delta: isize) {
     n.store(n.load(Relaxed).wrapping_add_signed(delta), Relaxed);
@@ -58,9 +70,17 @@ fn add(n: &AtomicUsize, delta: isize) {
 
 /// A direction, with what differs between the two.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Dir {
+pub enum Dir {
     Send,
     Recv,
+}
+
+/// What an attempt under the lock came to.
+#[must_use]
+pub enum Step {
+    /// It is done; the goroutine that it served, if any, is to be readied after the unlock.
+    Done(Result, Option<&'static G>),
+    MustWait,
 }
 
 impl Chan {
@@ -71,6 +91,15 @@ impl Chan {
 
     /// A channel with one reference; None if its size overflows or no memory is left.
     pub fn make(elem_size: usize, cap: usize) -> Option<NonNull<Chan>> {
+        Self::make_any(elem_size, cap, false)
+    }
+
+    /// A channel that only the library feeds.
+    pub fn make_fed(elem_size: usize, cap: usize) -> Option<NonNull<Chan>> {
+        Self::make_any(elem_size, cap, true)
+    }
+
+    fn make_any(elem_size: usize, cap: usize, fed: bool) -> Option<NonNull<Chan>> {
         let (layout, _) = Self::layout(elem_size, cap)?;
         // SAFETY: the layout is not empty, it holds at least the header.
         let at = NonNull::new(unsafe { std::alloc::alloc(layout) })?.cast::<Chan>();
@@ -82,6 +111,8 @@ impl Chan {
             receivers_waiting: AtomicUsize::new(0),
             cap,
             elem_size,
+            fed,
+            owner: Cell::new(None),
             tail: Cell::new(0),
             head: Cell::new(0),
             senders: WaitQueue::new(),
@@ -116,13 +147,18 @@ impl Chan {
 
     /// # Safety
     /// The lock is held, and the caller does not touch the channel again.
-    unsafe fn unlock_and_free_if_unused(this: NonNull<Chan>) {
+    pub unsafe fn unlock_and_free_if_unused(this: NonNull<Chan>) {
         // SAFETY: alive, because the lock is held.
         let chan = unsafe { this.as_ref() };
         let unused = chan.refs.get() == 0 && chan.waiters.get() == 0;
         let layout = Self::layout(chan.elem_size, chan.cap);
+        let owner = chan.owner.get();
         chan.lock.unlock();
         if unused && let Some((layout, _)) = layout {
+            if let Some(owner) = owner {
+                // SAFETY: the owner promised it at `set_owner`; the channel is gone for everybody else.
+                unsafe { (owner.drop)(owner.arg) };
+            }
             // SAFETY: no reference and no waiter is left, so nobody can reach it; made with this very layout.
             unsafe {
                 ptr::drop_in_place(this.as_ptr());
@@ -131,8 +167,32 @@ impl Chan {
         }
     }
 
+    /// What `cap` callers see.
     pub fn cap(&self) -> usize {
-        self.cap
+        if self.fed { 0 } else { self.cap }
+    }
+
+    /// Only the library sends to it and closes it.
+    #[inline]
+    pub fn is_fed(&self) -> bool {
+        self.fed
+    }
+
+    /// What goes with the last reference.
+    pub fn set_owner(&self, owner: Owner) {
+        self.lock.lock();
+        self.owner.set(Some(owner));
+        self.lock.unlock();
+    }
+
+    /// Throws away what is buffered. True if there was anything.
+    pub fn drain(&self) -> bool {
+        self.lock.lock();
+        let any = self.count.load(Relaxed) > 0;
+        self.head.set(self.tail.get());
+        self.count.store(0, Release);
+        self.lock.unlock();
+        any
     }
 
     pub fn elem_size(&self) -> usize {
@@ -141,7 +201,7 @@ impl Chan {
 
     /// Values in the buffer: true at some moment of the call.
     pub fn len(&self) -> usize {
-        self.count.load(Relaxed)
+        if self.fed { 0 } else { self.count.load(Relaxed) }
     }
 
     fn slot(&self, index: usize) -> *mut u8 {
@@ -191,7 +251,9 @@ impl Chan {
         let (queue, waiting) = self.queue(dir);
         // SAFETY: the lock is held; the callers ready the goroutine last.
         let w = unsafe { queue.pop_claimed(|| add(waiting, -1)) }?;
-        self.waiters.set(self.waiters.get() - 1);
+        if !w.of_select {
+            self.waiters.set(self.waiters.get() - 1);
+        }
         Some(w)
     }
 
@@ -206,36 +268,84 @@ impl Chan {
         self.closed.load(Acquire)
     }
 
+    /// Sends if that needs no waiting. Under the lock.
+    ///
+    /// # Safety
+    /// The lock is held. `elem` holds `elem_size` bytes, or is null if that is 0.
+    pub unsafe fn send_now(&self, elem: *const u8) -> Step {
+        if self.closed.load(Relaxed) {
+            return Step::Done(Err(Error::Closed), None);
+        }
+        if let Some(w) = self.claim(Dir::Recv) {
+            // SAFETY: the receiver waits; we own it until it is readied.
+            unsafe { self.copy(elem, w.elem) };
+            w.granted.set(true);
+            return Step::Done(Ok(()), Some(w.g));
+        }
+        let count = self.count.load(Relaxed);
+        if count == self.cap {
+            return Step::MustWait;
+        }
+        // SAFETY: there is room, and the lock is held.
+        unsafe { self.push(elem) };
+        self.count.store(count + 1, Release);
+        Step::Done(Ok(()), None)
+    }
+
+    /// Receives if that needs no waiting. Under the lock. Closed and drained: the element is zeroed.
+    ///
+    /// # Safety
+    /// The lock is held. `elem` has room for `elem_size` bytes, or is null.
+    pub unsafe fn recv_now(&self, elem: *mut u8) -> Step {
+        let count = self.count.load(Relaxed);
+        if count > 0 {
+            // SAFETY: there is a value, and the lock is held.
+            unsafe { self.pop(elem) };
+            let Some(w) = self.claim(Dir::Send) else {
+                self.count.store(count - 1, Release);
+                return Step::Done(Ok(()), None);
+            };
+            // SAFETY: the pop has made room; the sender waits, its element is alive until it is readied.
+            unsafe { self.push(w.elem) };
+            w.granted.set(true);
+            return Step::Done(Ok(()), Some(w.g));
+        }
+        if let Some(w) = self.claim(Dir::Send) {
+            // SAFETY: as above.
+            unsafe { self.copy(w.elem, elem) };
+            w.granted.set(true);
+            return Step::Done(Ok(()), Some(w.g));
+        }
+        if self.closed.load(Relaxed) {
+            // SAFETY: as the caller promises.
+            unsafe { self.zero(elem) };
+            return Step::Done(Err(Error::Closed), None);
+        }
+        Step::MustWait
+    }
+
+    /// Lets go of the lock, then readies whoever the step has served.
+    fn finish(&self, result: Result, served: Option<&'static G>) -> Result {
+        self.lock.unlock();
+        if let Some(g) = served {
+            park::ready(g);
+        }
+        result
+    }
+
     /// Sends a copy of `elem`, waiting for room or a receiver as long as `timeout` says.
     ///
     /// # Safety
     /// `elem` holds `elem_size` bytes, or is null if that is 0.
     pub unsafe fn send(&self, elem: *const u8, timeout: Timeout) -> Result {
         self.lock.lock();
-        if self.closed.load(Relaxed) {
-            self.lock.unlock();
-            return Err(Error::Closed);
-        }
-        if let Some(w) = self.claim(Dir::Recv) {
-            // SAFETY: the receiver waits; we own it until it is readied.
-            unsafe { self.copy(elem, w.elem) };
-            w.granted.set(true);
-            let g = w.g;
-            self.lock.unlock();
-            park::ready(g);
-            return Ok(());
-        }
-        let count = self.count.load(Relaxed);
-        if count < self.cap {
-            // SAFETY: there is room, and the lock is held.
-            unsafe { self.push(elem) };
-            self.count.store(count + 1, Release);
-            self.lock.unlock();
-            return Ok(());
-        }
-        match self.wait(Dir::Send, elem.cast_mut(), timeout)? {
-            true => Ok(()),
-            false => Err(Error::Closed),
+        // SAFETY: the lock is held; elem as the caller promises.
+        match unsafe { self.send_now(elem) } {
+            Step::Done(result, served) => self.finish(result, served),
+            Step::MustWait => match self.wait(Dir::Send, elem.cast_mut(), timeout)? {
+                true => Ok(()),
+                false => Err(Error::Closed),
+            },
         }
     }
 
@@ -245,52 +355,23 @@ impl Chan {
     /// `elem` has room for `elem_size` bytes, or is null: then the value is thrown away.
     pub unsafe fn recv(&self, elem: *mut u8, timeout: Timeout) -> Result {
         self.lock.lock();
-        let count = self.count.load(Relaxed);
-        if count > 0 {
-            // SAFETY: there is a value, and the lock is held.
-            unsafe { self.pop(elem) };
-            let sender = self.claim(Dir::Send);
-            let Some(w) = sender else {
-                self.count.store(count - 1, Release);
-                self.lock.unlock();
-                return Ok(());
-            };
-            // SAFETY: the pop has made room; the sender waits, its element is alive until it is readied.
-            unsafe { self.push(w.elem) };
-            w.granted.set(true);
-            let g = w.g;
-            self.lock.unlock();
-            park::ready(g);
-            return Ok(());
-        }
-        if let Some(w) = self.claim(Dir::Send) {
-            // SAFETY: as above.
-            unsafe { self.copy(w.elem, elem) };
-            w.granted.set(true);
-            let g = w.g;
-            self.lock.unlock();
-            park::ready(g);
-            return Ok(());
-        }
-        if self.closed.load(Relaxed) {
-            self.lock.unlock();
-            // SAFETY: as the caller promises.
-            unsafe { self.zero(elem) };
-            return Err(Error::Closed);
-        }
-        match self.wait(Dir::Recv, elem, timeout)? {
-            true => Ok(()),
-            false => {
-                // SAFETY: as the caller promises.
-                unsafe { self.zero(elem) };
-                Err(Error::Closed)
-            }
+        // SAFETY: the lock is held; elem as the caller promises.
+        match unsafe { self.recv_now(elem) } {
+            Step::Done(result, served) => self.finish(result, served),
+            Step::MustWait => match self.wait(Dir::Recv, elem, timeout)? {
+                true => Ok(()),
+                false => {
+                    // SAFETY: as the caller promises.
+                    unsafe { self.zero(elem) };
+                    Err(Error::Closed)
+                }
+            },
         }
     }
 
     /// # Safety
     /// `elem` has room for an element, or is null.
-    unsafe fn zero(&self, elem: *mut u8) {
+    pub unsafe fn zero(&self, elem: *mut u8) {
         if !elem.is_null() {
             // SAFETY: the caller's promise.
             unsafe { elem.write_bytes(0, self.elem_size) };
@@ -307,25 +388,45 @@ impl Chan {
             }
         };
         let waiter = Waiter::new(&wait, elem);
-        let (queue, waiting) = self.queue(dir);
         // SAFETY: the lock is held. The waiter stays here until a claim has unlinked it or it does so below.
-        unsafe { queue.push_back(&waiter) };
-        add(waiting, 1);
-        self.waiters.set(self.waiters.get() + 1);
+        unsafe { self.enlist(dir, &waiter) };
         let reason = if dir == Dir::Send { c"chan send" } else { c"chan receive" };
         match park::park(wait, reason, Commit::unlock(&self.lock)) {
             Woken::Ready => Ok(waiter.granted.get()),
             Woken::TimedOut => {
                 self.lock.lock();
-                if queue.remove(&waiter) {
-                    add(waiting, -1);
-                }
-                self.waiters.set(self.waiters.get() - 1);
+                self.delist(dir, &waiter);
                 // SAFETY: the lock is held, and the channel is not touched again.
                 unsafe { Self::unlock_and_free_if_unused(NonNull::from(self)) };
                 Err(Error::TimedOut)
             }
         }
+    }
+
+    /// Queues a waiter, under the lock.
+    ///
+    /// # Safety
+    /// The waiter stays where it is until it is unlinked.
+    pub unsafe fn enlist(&self, dir: Dir, waiter: &Waiter) {
+        let (queue, waiting) = self.queue(dir);
+        // SAFETY: the caller's promise.
+        unsafe { queue.push_back(waiter) };
+        add(waiting, 1);
+        self.waiters.set(self.waiters.get() + 1);
+    }
+
+    /// A waiter that no claim has taken off the count leaves, under the lock.
+    pub fn delist(&self, dir: Dir, waiter: &Waiter) {
+        let (queue, waiting) = self.queue(dir);
+        if queue.remove(waiter) {
+            add(waiting, -1);
+        }
+        self.waiters.set(self.waiters.get() - 1);
+    }
+
+    /// The lock, for a select.
+    pub fn lock(&self) -> &RawLock {
+        &self.lock
     }
 
     /// Whether a try-send has nothing to do: not closed and full at one moment of the call. No lock.

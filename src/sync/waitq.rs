@@ -18,6 +18,10 @@ pub struct Waiter {
     pub elem: *mut u8,
     /// Set by the waker: the waiter got what it waited for (and not merely an end of waiting).
     pub granted: Cell<bool>,
+    /// Set with the claim: of the nodes of a select this one was chosen.
+    pub chosen: Cell<bool>,
+    /// A node of a select: it stays counted on its channel until the select has let go of all of them.
+    pub of_select: bool,
     linked: Cell<bool>,
     next: Cell<*const Waiter>,
     prev: Cell<*const Waiter>,
@@ -30,6 +34,8 @@ impl Waiter {
             token: wait.token,
             elem,
             granted: Cell::new(false),
+            chosen: Cell::new(false),
+            of_select: false,
             linked: Cell::new(false),
             next: Cell::new(ptr::null()),
             prev: Cell::new(ptr::null()),
@@ -116,6 +122,7 @@ impl WaitQueue {
             self.remove(w);
             unlinked();
             if w.g.word.claim(w.token) {
+                w.chosen.set(true);
                 return Some(w);
             }
         }
