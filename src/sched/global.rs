@@ -85,6 +85,12 @@ pub fn p(index: u32) -> &'static P {
     unsafe { &*ALL_PS[index as usize].load(Acquire) }
 }
 
+/// Any P, for the timer of a thread that has none.
+pub fn some_p() -> &'static P {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    p(NEXT.fetch_add(1, Relaxed) % procs())
+}
+
 pub fn all_ps() -> impl Iterator<Item = &'static P> {
     (0..procs()).map(p)
 }

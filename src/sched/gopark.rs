@@ -57,7 +57,7 @@ pub fn gopark(
         return Ok(Woken::TimedOut);
     }
     if let Some(t) = wait.timers {
-        t.disarmed();
+        t.one_died();
     }
     Ok(Woken::Ready)
 }

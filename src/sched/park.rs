@@ -128,7 +128,7 @@ pub fn park(wait: Wait, reason: &'static CStr, commit: Commit) -> Woken {
         return Woken::TimedOut;
     }
     if let Some(t) = wait.timers {
-        t.disarmed();
+        t.one_died();
     }
     Woken::Ready
 }

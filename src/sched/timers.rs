@@ -1,11 +1,12 @@
-//! The deadlines of a P: a heap of parks that end when their time comes.
+//! The deadlines of a P: a heap of parks that end, and of timers that fire, when their time comes.
 //!
-//! An entry names a park by goroutine and token, nothing more: a park that ended otherwise leaves its entry behind,
-//! dead, and only counts it. When a quarter of a heap is dead it is swept. So waking early costs no search, and
-//! an entry needs nothing of the goroutine that could be gone.
+//! The entry of a park names goroutine and token, nothing more: a park that ended otherwise leaves its entry behind,
+//! dead, and only counts it. The entry of a timer names the timer and the number that its live entry has; the timer
+//! decides under its own lock whether the time is still right (`time/timer.rs`). When a quarter of a heap is dead it is
+//! swept. So waking early, stopping and resetting cost no search.
 //!
-//! A goroutine arms the deadline of its own park on its own P and keeps the heap locked until it waits: the lock
-//! is let go in the commit. Otherwise time could come before the park and be taken for stale.
+//! A goroutine arms the deadline of its own park on its own P and keeps the heap locked until it waits: the lock is
+//! let go in the commit. Otherwise time could come before the park and be taken for stale.
 //! Whoever schedules on the P, a stealer, or the monitor's helper runs what is due; a thief only tries the lock.
 
 use super::g::G;
@@ -15,12 +16,32 @@ use crate::sys::clock::NEVER;
 use crate::sys::lock::{Rank, RawLock};
 use crate::time::heap::Heap;
 use std::cell::UnsafeCell;
-use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering::*};
+use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering::*};
+
+/// What a timer shows to the heaps: it stands at the start of the timer's memory.
+pub struct TimerHead {
+    /// The number of the entry that counts; others of this timer are dead.
+    pub live_entry: AtomicU64,
+    /// Called for an entry that was due, with its number, when no lock is held. It owns the entry's reference.
+    pub fire: unsafe fn(&'static TimerHead, u64, i64),
+    /// Called for a dead entry that is swept: gives the entry's reference back. No lock but the heap's is held.
+    pub forget: unsafe fn(&'static TimerHead),
+}
 
 #[derive(Clone, Copy)]
-struct Entry {
-    g: &'static G,
-    token: Token,
+enum Entry {
+    Wait(&'static G, Token),
+    /// Owns a reference to the timer, which is what makes the `'static` true.
+    Timer(&'static TimerHead, u64),
+}
+
+impl Entry {
+    fn is_live(&self) -> bool {
+        match self {
+            Entry::Wait(g, token) => g.word.is_waiting(*token),
+            Entry::Timer(t, number) => t.live_entry.load(Relaxed) == *number,
+        }
+    }
 }
 
 /// See the file's header.
@@ -36,6 +57,7 @@ pub struct Timers {
 unsafe impl Sync for Timers {}
 
 /// No memory for one more entry.
+#[derive(Debug)]
 pub struct NoMemory;
 
 impl Timers {
@@ -65,18 +87,7 @@ impl Timers {
 
     /// Adds the deadline of the caller's park, and leaves the heap locked.
     pub fn arm(&self, when: i64, g: &'static G, token: Token) -> Result<(), NoMemory> {
-        self.lock.lock();
-        // SAFETY: the lock is held.
-        let heap = unsafe { &mut *self.heap.get() };
-        if !heap.reserve_one() {
-            self.lock.unlock();
-            return Err(NoMemory);
-        }
-        heap.push(when, Entry { g, token });
-        if when < self.earliest.load(Relaxed) {
-            self.earliest.store(when, Relaxed);
-        }
-        Ok(())
+        self.add(when, Entry::Wait(g, token))
     }
 
     /// The goroutine waits: its deadline may come.
@@ -85,38 +96,84 @@ impl Timers {
         self.lock.unlock();
     }
 
-    /// A park with a deadline ended before it.
-    pub fn disarmed(&self) {
+    /// Adds an entry for a timer. It takes over a reference of the caller's.
+    pub fn arm_timer(&self, when: i64, t: &'static TimerHead, number: u64) -> Result<(), NoMemory> {
+        self.add(when, Entry::Timer(t, number))?;
+        self.lock.unlock();
+        Ok(())
+    }
+
+    /// Adds an entry, and leaves the heap locked unless it fails.
+    fn add(&self, when: i64, entry: Entry) -> Result<(), NoMemory> {
+        self.lock.lock();
+        // SAFETY: the lock is held.
+        let heap = unsafe { &mut *self.heap.get() };
+        if !heap.reserve_one() {
+            self.lock.unlock();
+            return Err(NoMemory);
+        }
+        heap.push(when, entry);
+        if when < self.earliest.load(Relaxed) {
+            self.earliest.store(when, Relaxed);
+        }
+        Ok(())
+    }
+
+    /// An entry died: a park with a deadline ended before it, or a timer has a newer entry.
+    pub fn one_died(&self) {
         self.dead.fetch_add(1, Relaxed);
     }
 
-    /// Moves the goroutines whose time has come to `woken`, each claimed and marked. A caller that is not the P's
-    /// owner only tries: the owner may have lost its processor with the lock in hand.
+    /// Moves the goroutines whose time has come to `woken`, each claimed and marked, and fires timers. A caller that is
+    /// not the P's owner only tries: the owner may have lost its processor with the lock in hand.
     pub fn run(&self, now: i64, owner: bool, woken: &GList) {
+        while let Some((timer, number)) = self.run_until_timer(now, owner, woken) {
+            // SAFETY: the entry was due, and its reference goes to `fire`. No lock is held.
+            unsafe { (timer.fire)(timer, number, now) };
+        }
+    }
+
+    /// Runs what is due up to the first timer, which is fired without the lock.
+    fn run_until_timer(&self, now: i64, owner: bool, woken: &GList) -> Option<(&'static TimerHead, u64)> {
         if self.earliest() > now && !(owner && self.dead.load(Relaxed) > 64) {
-            return;
+            return None;
         }
         if owner {
             self.lock.lock();
         } else if !self.lock.try_lock() {
-            return;
+            return None;
         }
         // SAFETY: the lock is held.
         let heap = unsafe { &mut *self.heap.get() };
-        while let Some(e) = heap.pop_due(now) {
-            if e.g.word.claim(e.token) {
-                e.g.timed_out.set(true);
-                woken.push_back(e.g);
-            } else {
+        let mut timer = None;
+        while timer.is_none()
+            && let Some(entry) = heap.pop_due(now)
+        {
+            match entry {
+                Entry::Wait(g, token) if g.word.claim(token) => {
+                    g.timed_out.set(true);
+                    woken.push_back(g);
+                }
                 // One of the dead. The count may trail what a sweep has already dropped.
-                let _ = self.dead.fetch_update(Relaxed, Relaxed, |n| n.checked_sub(1));
+                Entry::Wait(..) => {
+                    let _ = self.dead.fetch_update(Relaxed, Relaxed, |n| n.checked_sub(1));
+                }
+                Entry::Timer(t, number) => timer = Some((t, number)),
             }
         }
         if self.dead.load(Relaxed) > 64 && self.dead.load(Relaxed) * 4 > heap.len() {
             self.dead.store(0, Relaxed);
-            heap.retain(|e| e.g.word.is_waiting(e.token));
+            heap.retain(|e| {
+                let live = e.is_live();
+                if let (false, Entry::Timer(t, _)) = (live, e) {
+                    // SAFETY: the entry goes, and with it its reference.
+                    unsafe { (t.forget)(t) };
+                }
+                live
+            });
         }
         self.earliest.store(heap.earliest().unwrap_or(NEVER), Relaxed);
         self.lock.unlock();
+        timer
     }
 }

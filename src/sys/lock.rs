@@ -14,6 +14,8 @@ use crate::sys::atomic::{Acquire, AtomicU32, Relaxed, Release, spin_hint};
 pub enum Rank {
     /// Birth and death of the runtime.
     Lifecycle,
+    /// A timer: what it wants.
+    Timer,
     /// A channel's state and queues.
     Channel,
     /// Note: done flag and waiter.

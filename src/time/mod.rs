@@ -7,3 +7,5 @@ pub mod timeout;
 pub mod heap;
 #[cfg(not(loom))]
 pub mod sleep;
+#[cfg(not(loom))]
+pub mod timer;

@@ -1,0 +1,390 @@
+//! Timers: channels that get the time, tickers, and functions that run in goroutines of their own.
+//!
+//! What a timer *wants* (`armed`, `when`, `period`) stands in it, under its lock. What a heap knows of it is an entry with a time
+//! and a number; only the entry whose number is `live_entry` counts. The two are allowed to differ:
+//!
+//! * stop just clears `armed`. The entry stays and finds nothing to do when its time comes.
+//! * reset to a later time leaves the entry where it is; when that comes up early it is put back with the right time.
+//! * reset to an earlier time, or without an entry, makes a new one; the former is dead.
+//!
+//! So stopping and resetting over and over touches no heap (Go's lazy timers, with the entry as the unit).
+//!
+//! *Firing* takes the timer's lock, so it comes entirely before or after a stop or reset. Before: what it put into the
+//! channel is drained by the stop, which answers that a value was pending. After: it finds `armed` false or a later time.
+//! No stale value can be received once stop or reset has returned (Go 1.23).
+//!
+//! *References*: the owner's (`rt_timer_free` or `_detach` drops it; for `rt_after` it is the channel's), one for each entry in a heap,
+//! one for a function that runs. The last one frees the memory.
+
+use crate::error::{Error, Result};
+use crate::sched::g::{EndHook, GoFn};
+use crate::sched::list::GList;
+use crate::sched::park::{self, Commit};
+use crate::sched::spawn::{self, Options};
+use crate::sched::state::Kind;
+use crate::sched::timers::{TimerHead, Timers};
+use crate::sched::{global, m};
+use crate::sync::chan::{Chan, Owner, Step};
+use crate::sync::waitq::{WaitQueue, Waiter};
+use crate::sys::clock::{self, NEVER};
+use crate::sys::lock::{Rank, RawLock};
+use std::cell::Cell;
+use std::ffi::c_void;
+use std::ptr::{self, NonNull};
+use std::sync::atomic::{AtomicUsize, Ordering::*};
+
+/// What happens when the time comes.
+#[derive(Clone, Copy)]
+enum Job {
+    /// The time goes into the channel.
+    Feed(NonNull<Chan>),
+    /// The function runs in a goroutine of its own.
+    Run(GoFn, *mut c_void),
+}
+
+/// See the file's header.
+#[repr(C)]
+pub struct Timer {
+    head: TimerHead,
+    refs: AtomicUsize,
+    lock: RawLock,
+    armed: Cell<bool>,
+    when: Cell<i64>,
+    /// 0: fires once.
+    period: Cell<i64>,
+    /// The time of the live entry, and the heap it is in.
+    entry: Cell<Option<(i64, &'static Timers)>>,
+    job: Job,
+    /// Functions of this timer that run, and who waits for them.
+    running: Cell<usize>,
+    waiters: WaitQueue,
+}
+
+// SAFETY: the cells are touched under the timer's lock.
+unsafe impl Sync for Timer {}
+
+/// How long a timer whose function found no memory waits before it tries again, ns.
+const TRY_AGAIN: i64 = 1_000_000;
+
+impl Timer {
+    fn make(job: Job, period: i64) -> Option<&'static Timer> {
+        let layout = std::alloc::Layout::new::<Timer>();
+        // SAFETY: the layout is not empty.
+        let at = NonNull::new(unsafe { std::alloc::alloc(layout) })?.cast::<Timer>();
+        let timer = Timer {
+            head: TimerHead { live_entry: 0.into(), fire, forget },
+            refs: AtomicUsize::new(1),
+            lock: RawLock::new(Rank::Timer),
+            armed: Cell::new(false),
+            when: Cell::new(0),
+            period: Cell::new(period),
+            entry: Cell::new(None),
+            job,
+            running: Cell::new(0),
+            waiters: WaitQueue::new(),
+        };
+        // SAFETY: fresh memory of the right layout; alive until the last reference goes.
+        unsafe {
+            at.write(timer);
+            Some(at.as_ref())
+        }
+    }
+
+    /// A timer with a channel that gets the time `ns` from now, and every `period` after that if it is not 0.
+    pub fn feeding(ns: i64, period: i64) -> Option<&'static Timer> {
+        let chan = Chan::make_fed(size_of::<i64>(), 1)?;
+        let Some(t) = Timer::make(Job::Feed(chan), period) else {
+            // SAFETY: the only reference.
+            unsafe { Chan::unref(chan) };
+            return None;
+        };
+        t.start(ns)
+    }
+
+    /// A timer that runs `f(arg)` in a goroutine of its own `ns` from now.
+    pub fn running(ns: i64, f: GoFn, arg: *mut c_void) -> Option<&'static Timer> {
+        Timer::make(Job::Run(f, arg), 0)?.start(ns)
+    }
+
+    fn start(&'static self, ns: i64) -> Option<&'static Timer> {
+        self.lock.lock();
+        let ok = self.arm(clock::after(ns.max(0)));
+        self.lock.unlock();
+        if ok.is_err() {
+            self.free();
+            return None;
+        }
+        Some(self)
+    }
+
+    /// The channel; none for a function.
+    pub fn chan(&self) -> Option<NonNull<Chan>> {
+        match self.job {
+            Job::Feed(chan) => Some(chan),
+            Job::Run(..) => None,
+        }
+    }
+
+    /// Hands the timer to its channel, which goes with its last reference and takes the timer along.
+    pub fn give_to_chan(&'static self) -> NonNull<Chan> {
+        unsafe fn drop_timer(t: *const ()) {
+            // SAFETY: the reference that `give_to_chan` handed over.
+            let t = unsafe { &*t.cast::<Timer>() };
+            t.lock.lock();
+            t.armed.set(false);
+            t.lock.unlock();
+            t.unref();
+        }
+        let chan = self.chan().expect("made with a channel");
+        // SAFETY: the timer's reference keeps it alive.
+        unsafe { chan.as_ref() }.set_owner(Owner { drop: drop_timer, arg: ptr::from_ref(self).cast() });
+        chan
+    }
+
+    /// Wants to fire at `when`. Under the lock.
+    fn arm(&'static self, when: i64) -> Result {
+        if let Some((entry, heap)) = self.entry.get() {
+            if entry <= when {
+                // It comes up first, and is then put right.
+                self.when.set(when);
+                self.armed.set(true);
+                return Ok(());
+            }
+            heap.one_died();
+        }
+        if when == NEVER {
+            self.head.live_entry.fetch_add(1, Relaxed);
+            self.entry.set(None);
+        } else {
+            self.put(when)?;
+        }
+        self.when.set(when);
+        self.armed.set(true);
+        Ok(())
+    }
+
+    /// Makes a new entry the live one. Under the lock.
+    fn put(&'static self, when: i64) -> Result {
+        let own = m::current().and_then(|m| m.p.get());
+        let p = own.unwrap_or_else(global::some_p);
+        let number = self.head.live_entry.load(Relaxed) + 1;
+        self.refs.fetch_add(1, Relaxed);
+        if p.timers.arm_timer(when, &self.head, number).is_err() {
+            self.refs.fetch_sub(1, Relaxed);
+            return Err(Error::NoMemory);
+        }
+        self.head.live_entry.store(number, Relaxed);
+        self.entry.set(Some((when, &p.timers)));
+        if own.is_none() {
+            // Nobody who schedules on that P need be awake.
+            global::wake_one();
+        }
+        Ok(())
+    }
+
+    /// What a stop or reset takes back: true if a value could still have been received, or the function started. Under
+    /// the lock.
+    fn take_back(&self) -> bool {
+        let armed = self.armed.replace(false);
+        match self.job {
+            // SAFETY: the owner of the timer keeps its channel alive.
+            Job::Feed(chan) => unsafe { chan.as_ref() }.drain() || armed,
+            Job::Run(..) => armed,
+        }
+    }
+
+    /// Stops it; true if it was pending.
+    pub fn stop(&self) -> bool {
+        self.lock.lock();
+        let pending = self.take_back();
+        self.lock.unlock();
+        pending
+    }
+
+    /// Fires `ns` from now instead; a ticker also takes `ns` for its period. True if it was pending.
+    pub fn reset(&'static self, ns: i64) -> bool {
+        self.lock.lock();
+        if self.period.get() != 0 {
+            if ns <= 0 {
+                self.lock.unlock();
+                return false;
+            }
+            self.period.set(ns);
+        }
+        let pending = self.take_back();
+        let when = clock::after(ns.max(0));
+        if self.arm(when).is_err() {
+            // Without memory for an entry nothing can be promised but this: the monitor's rounds come soon.
+            crate::sys::throw::print_line(format_args!("gort: no memory for a timer"));
+        }
+        self.lock.unlock();
+        pending
+    }
+
+    /// Stops it, and waits for its function if that runs. False if it was not pending, or called from the function.
+    pub fn stop_wait(&self) -> Result<bool> {
+        let own = m::current().and_then(|m| m.curg.get()).and_then(|g| g.on_end.get());
+        if own.is_some_and(|hook| ptr::eq(hook.arg, ptr::from_ref(self).cast())) {
+            return Ok(false);
+        }
+        self.lock.lock();
+        let pending = self.take_back();
+        while self.running.get() > 0 {
+            let wait = match park::prepare(Kind::Sync, NEVER) {
+                Ok(wait) => wait,
+                Err(e) => {
+                    self.lock.unlock();
+                    return Err(e.into());
+                }
+            };
+            let waiter = Waiter::new(&wait, ptr::null_mut());
+            // SAFETY: the lock is held; without a deadline only a claim ends the wait, and that unlinks it.
+            unsafe { self.waiters.push_back(&waiter) };
+            let _ = park::park(wait, c"timer function", Commit::unlock(&self.lock));
+            self.lock.lock();
+        }
+        self.lock.unlock();
+        Ok(pending)
+    }
+
+    /// Stops it and gives the owner's reference back.
+    pub fn free(&self) {
+        self.lock.lock();
+        self.armed.set(false);
+        self.lock.unlock();
+        self.unref_with_chan();
+    }
+
+    /// Lets an after-function run and free itself; a channel timer is freed.
+    pub fn detach(&self) {
+        if matches!(self.job, Job::Feed(_)) {
+            return self.free();
+        }
+        self.unref();
+    }
+
+    fn unref_with_chan(&self) {
+        if let Job::Feed(chan) = self.job {
+            // SAFETY: the timer's own reference; a firing sees `armed` false and does not touch it again.
+            unsafe { Chan::unref(chan) };
+        }
+        self.unref();
+    }
+
+    fn unref(&self) {
+        if self.refs.fetch_sub(1, AcqRel) == 1 {
+            let at = ptr::from_ref(self).cast_mut();
+            // SAFETY: the last reference; made with this layout.
+            unsafe {
+                ptr::drop_in_place(at);
+                std::alloc::dealloc(at.cast(), std::alloc::Layout::new::<Timer>());
+            }
+        }
+    }
+
+    /// An entry was due. Owns its reference.
+    fn due(&'static self, number: u64, now: i64) {
+        self.lock.lock();
+        if self.head.live_entry.load(Relaxed) != number {
+            self.lock.unlock();
+            return self.unref();
+        }
+        self.entry.set(None);
+        if !self.armed.get() {
+            self.lock.unlock();
+            return self.unref();
+        }
+        if self.when.get() > now {
+            // A reset has moved it; this was the old time.
+            self.put_again(self.when.get());
+            self.lock.unlock();
+            return self.unref();
+        }
+        match self.job {
+            Job::Feed(chan) => self.feed(chan, now),
+            Job::Run(f, arg) => self.run(f, arg, now),
+        }
+        self.unref();
+    }
+
+    fn put_again(&'static self, when: i64) {
+        if when != NEVER && self.put(when).is_err() {
+            crate::throw!("no memory for the entry of a timer that was just taken off a heap");
+        }
+    }
+
+    /// Under the lock, which it lets go.
+    fn feed(&'static self, chan: NonNull<Chan>, now: i64) {
+        match self.period.get() {
+            0 => self.armed.set(false),
+            period => {
+                // No drift: the next tick stands on the grid of the first; those that were missed are dropped.
+                let late = (now - self.when.get()).max(0);
+                let next = self.when.get().saturating_add(period.saturating_mul(1 + late / period));
+                self.when.set(next);
+                self.put_again(next);
+            }
+        }
+        // SAFETY: while it was armed its owner had not freed it, and `free` waits for the lock.
+        unsafe { chan.as_ref() }.lock().lock();
+        let at = clock::now();
+        // SAFETY: the channel is locked, and its elements are times. A full one means a slow receiver: dropped.
+        let step = unsafe { chan.as_ref().send_now((&raw const at).cast()) };
+        self.lock.unlock();
+        // The receiver just served may have been the last that knew the channel of an `rt_after`. Its end takes the lock of
+        // the timer, so that goes first; a stop that gets it waits for the channel's.
+        // SAFETY: the channel is locked, and not touched again.
+        unsafe { Chan::unlock_and_free_if_unused(chan) };
+        if let Step::Done(_, Some(g)) = step {
+            park::ready(g);
+        }
+    }
+
+    /// Under the lock, which it lets go.
+    fn run(&'static self, f: GoFn, arg: *mut c_void, now: i64) {
+        unsafe fn ended(t: *const ()) {
+            // SAFETY: the reference taken for the function that ran.
+            unsafe { &*t.cast::<Timer>() }.function_ended();
+        }
+        self.refs.fetch_add(1, Relaxed);
+        let options =
+            Options { on_end: Some(EndHook { f: ended, arg: ptr::from_ref(self).cast() }), ..Options::default() };
+        // It may begin, and even end, at once on another thread: its end waits for the lock.
+        if spawn::spawn(f, arg, options).is_ok() {
+            self.armed.set(false);
+            self.running.set(self.running.get() + 1);
+        } else {
+            self.refs.fetch_sub(1, Relaxed);
+            self.when.set(now + TRY_AGAIN);
+            self.put_again(now + TRY_AGAIN);
+        }
+        self.lock.unlock();
+    }
+
+    fn function_ended(&self) {
+        let woken = GList::new();
+        self.lock.lock();
+        self.running.set(self.running.get() - 1);
+        if self.running.get() == 0 {
+            // SAFETY: the lock is held; the waiters are not used after they were readied.
+            while let Some(w) = unsafe { self.waiters.pop_claimed(|| ()) } {
+                woken.push_back(w.g);
+            }
+        }
+        self.lock.unlock();
+        while let Some(g) = woken.pop() {
+            park::ready(g);
+        }
+        self.unref();
+    }
+}
+
+unsafe fn fire(head: &'static TimerHead, number: u64, now: i64) {
+    // SAFETY: the head stands at the start of a Timer; the entry's reference keeps it alive.
+    unsafe { &*ptr::from_ref(head).cast::<Timer>() }.due(number, now);
+}
+
+unsafe fn forget(head: &'static TimerHead) {
+    // SAFETY: as in `fire`.
+    unsafe { &*ptr::from_ref(head).cast::<Timer>() }.unref();
+}
