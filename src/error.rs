@@ -15,6 +15,10 @@ pub enum Error {
     NoMemory,
     /// Too late.
     Busy,
+    /// The runtime stops.
+    Canceled,
+    /// Nothing can ever happen again.
+    Deadlock,
     /// Not from here, or not what is so.
     NotPermitted,
 }

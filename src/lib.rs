@@ -22,4 +22,6 @@ mod time;
 #[cfg(not(loom))]
 mod capi;
 #[cfg(not(loom))]
+mod observe;
+#[cfg(not(loom))]
 mod rt;

@@ -1,15 +1,15 @@
 //! Goroutines: making them, naming them, giving way.
 
-use super::base::{RT_EINVAL, rt_fn, rt_g};
+use super::base::{RT_EINVAL, RT_OK, rt_fn, rt_g};
 use super::{code_of, entry, known_size};
 use crate::error::Error;
 use crate::rt;
 use crate::sched::g::Name;
 use crate::sched::spawn::{self, Options};
-use crate::sched::{m, run};
+use crate::sched::{exit, handshake, locked, m, run};
 use crate::sys::errno;
 use crate::sys::stack::{Class, MIN_SIZE};
-use std::ffi::{CStr, c_char, c_void};
+use std::ffi::{CStr, c_char, c_int, c_void};
 use std::ptr;
 
 /// What rt_go_with takes. Zero everything, set struct_size, then what is to differ from the default.
@@ -63,21 +63,33 @@ pub unsafe extern "C" fn rt_go_with(opts: *const rt_go_opts, r#fn: rt_fn, arg: *
             None => return code_of(Error::NoMemory).into(),
         },
     };
-    // SAFETY: the caller passes NULL or a string.
-    let name = unsafe { (!opts.name.is_null()).then(|| copy_name(CStr::from_ptr(opts.name))) };
+    let name = if opts.name.is_null() {
+        None
+    } else {
+        // SAFETY: not NULL, so the caller passes a string.
+        let name = unsafe { CStr::from_ptr(opts.name) };
+        match errno::preserved(|| copy_name(name)) {
+            Some(name) => Some(name),
+            None => return code_of(Error::NoMemory).into(),
+        }
+    };
     spawn_with(r#fn, arg, Options { class, name, on_end: None })
 }
 
-/// The first 63 bytes of a name, cut at the last whole UTF-8 character.
-fn copy_name(from: &CStr) -> Box<Name> {
+/// The first 63 bytes of a name, cut at the last whole UTF-8 character. None when no memory is left.
+fn copy_name(from: &CStr) -> Option<Box<Name>> {
     let bytes = from.to_bytes();
     let mut len = bytes.len().min(63);
     while len > 0 && len < bytes.len() && bytes[len] & 0xc0 == 0x80 {
         len -= 1;
     }
-    let mut name = Box::new(Name([0; 64]));
+    // SAFETY: the layout is not empty, and zeroed bytes are a valid name; a Box gives it back with the same layout.
+    let mut name = unsafe {
+        let at = std::alloc::alloc_zeroed(std::alloc::Layout::new::<Name>()).cast::<Name>();
+        Box::from_raw(ptr::NonNull::new(at)?.as_ptr())
+    };
     name.0[..len].copy_from_slice(&bytes[..len]);
-    name
+    Some(name)
 }
 
 pub(super) fn spawn_with(f: rt_fn, arg: *mut c_void, options: Options) -> i64 {
@@ -137,4 +149,79 @@ pub extern "C" fn rt_gosched() {
         Some(_) => run::gosched(),
         None => errno::preserved(std::thread::yield_now),
     });
+}
+
+/**
+ * Puts a function off to the end of the calling goroutine. What was put off last runs first.
+ *
+ * @param fn   the function; it may do what a goroutine may
+ * @param arg  handed to it as it is
+ * Returns RT_OK.
+ * Errors: RT_EINVAL: fn is NULL; RT_EPERM: not on a goroutine, or in an unlockf; RT_ENOMEM.
+ * Call from: a goroutine. Blocks: nothing. Since 0.2.
+ */
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rt_defer(r#fn: rt_fn, arg: *mut c_void) -> c_int {
+    let Some(f) = r#fn else { return RT_EINVAL };
+    entry(|m| match m.goroutine() {
+        Some(g) if !m.in_commit.get() => {
+            if errno::preserved(|| exit::defer(g, f, arg)) {
+                RT_OK
+            } else {
+                code_of(Error::NoMemory)
+            }
+        }
+        _ => code_of(Error::NotPermitted),
+    })
+}
+
+/**
+ * Ends the calling goroutine: what it has put off runs, then it is gone. C++ destructors do not run; gort.hpp has a
+ * way that runs them. On a plain thread, or in an unlockf, it ends the process with one line.
+ *
+ * Call from: a goroutine. Does not return. Since 0.2.
+ */
+#[unsafe(no_mangle)]
+pub extern "C" fn rt_goexit() -> ! {
+    let (m, _) = handshake::enter();
+    match m.goroutine() {
+        Some(g) if !m.in_commit.get() => exit::goexit(g),
+        _ => crate::throw!("rt_goexit where there is no goroutine to end"),
+    }
+}
+
+/**
+ * Locks the calling goroutine to its thread: it keeps the thread across every park, and nothing else runs there. Nests.
+ * A goroutine that ends locked ends the thread. On a plain thread it does nothing.
+ *
+ * Returns RT_OK.
+ * Errors: RT_EPERM: in an unlockf.
+ * Call from: any thread. Blocks: nothing. Since 0.2.
+ */
+#[unsafe(no_mangle)]
+pub extern "C" fn rt_lock_os_thread() -> c_int {
+    entry(|m| match m.goroutine() {
+        None => RT_OK,
+        Some(_) if m.in_commit.get() => code_of(Error::NotPermitted),
+        Some(g) => {
+            locked::lock(m, g);
+            RT_OK
+        }
+    })
+}
+
+/**
+ * Takes one rt_lock_os_thread back. On a plain thread it does nothing.
+ *
+ * Returns RT_OK.
+ * Errors: RT_EPERM: the goroutine is not locked, or in an unlockf.
+ * Call from: any thread. Blocks: nothing. Since 0.2.
+ */
+#[unsafe(no_mangle)]
+pub extern "C" fn rt_unlock_os_thread() -> c_int {
+    entry(|m| match m.goroutine() {
+        None => RT_OK,
+        Some(g) if !m.in_commit.get() && locked::unlock(m, g) => RT_OK,
+        Some(_) => code_of(Error::NotPermitted),
+    })
 }

@@ -1,13 +1,10 @@
 //! Starting the runtime, running a main goroutine, asking for its size.
 
 use super::base::{RT_EINVAL, RT_EPERM, rt_fn};
-use super::{code, entry, known_size};
-use crate::error::Error;
+use super::{code, code_of, entry, known_size};
 use crate::rt::{self, Config};
-use crate::sched::g::EndHook;
-use crate::sched::m;
-use crate::sched::note::Note;
-use crate::sched::spawn::{self, Options};
+use crate::sched::spawn;
+use crate::time::timeout::Timeout;
 use std::ffi::{c_int, c_void};
 
 /// Configuration flag: never take a P from code outside the runtime, and never end its time slice.
@@ -62,7 +59,9 @@ pub unsafe extern "C" fn rt_init(cfg: *const rt_config) -> c_int {
  * @param fn   the function
  * @param arg  handed to it as it is
  * Returns RT_OK when the goroutine has ended.
- * Errors: RT_EINVAL: fn is NULL; RT_EPERM: called on a goroutine; RT_ENOMEM.
+ * Errors: RT_EINVAL: fn is NULL; RT_EPERM: called on a goroutine; RT_ENOMEM; RT_ECANCELED: the runtime stops; RT_EDEADLK:
+ * nothing can ever happen again (every goroutine is parked, no timer is pending, no other thread is there that could act); a
+ * dump has been printed, and the goroutines stay as they are.
  * Call from: any thread that is not a goroutine's. Blocks: the thread. Since 0.1.
  */
 #[unsafe(no_mangle)]
@@ -72,35 +71,45 @@ pub unsafe extern "C" fn rt_run(r#fn: rt_fn, arg: *mut c_void) -> c_int {
         if m.goroutine().is_some() || m.in_commit.get() {
             return RT_EPERM;
         }
-        code(rt::ensure_up().and_then(|()| run(f, arg)))
+        code(rt::run(f, arg))
     })
 }
 
-fn run(f: crate::sched::g::GoFn, arg: *mut c_void) -> crate::error::Result {
-    unsafe fn signal(note: *const ()) {
-        // SAFETY: `run` below keeps the note until it was signalled.
-        unsafe { (*note.cast::<Note>()).signal() }
-    }
-    let ended = Note::new();
-    let hook = EndHook { f: signal, arg: (&raw const ended).cast() };
-    spawn::spawn(f, arg, Options { on_end: Some(hook), ..Options::default() }).map_err(|_| Error::NoMemory)?;
-    ended.wait();
-    Ok(())
-}
-
 /**
- * How many goroutines may run at once.
+ * How many goroutines may run at once; changes it, up or down, while they run.
  *
- * @param n  below 1: only asks. In this version the number can't be changed once the runtime is up.
- * Returns the number; before the runtime is up, the default that it would start with. RT_EPERM for n >= 1.
- * Call from: any thread. Blocks: nothing. Since 0.1.
+ * @param n  below 1: only asks; else the new number, at most 1024
+ * Returns the former number; asked before the runtime is up, the default that it would start with.
+ * Errors: RT_ENOMEM; RT_ECANCELED: the runtime stops.
+ * Call from: any thread. Blocks: nothing. Starts the runtime if it changes the number. Since 0.1; changes since 0.2.
  */
 #[unsafe(no_mangle)]
 pub extern "C" fn rt_maxprocs(n: c_int) -> c_int {
-    if n >= 1 {
-        return RT_EPERM;
+    if n < 1 {
+        return rt::maxprocs() as c_int;
     }
-    rt::maxprocs() as c_int
+    entry(|_| rt::set_maxprocs(n as usize).map_or_else(code_of, |n| n as c_int))
+}
+
+/**
+ * Stops the runtime: refuses new goroutines (RT_ECANCELED), waits until all there are have ended and other threads have left
+ * these calls, then stops the timers, ends every thread the runtime made and frees every stack. Channels, timers and the like
+ * survive; what next needs the runtime starts a fresh one.
+ *
+ * @param timeout_ns  how long to wait, nanoseconds; RT_FOREVER or RT_NOWAIT
+ * Returns RT_OK, also when there is no runtime.
+ * Errors: RT_ETIMEDOUT, and RT_EAGAIN for RT_NOWAIT: the runtime is whole and open again; RT_EPERM: called on a
+ * goroutine or in an unlockf; RT_EBUSY: another thread is stopping it.
+ * Call from: any thread that is not a goroutine's. Blocks: the thread. Since 0.2.
+ */
+#[unsafe(no_mangle)]
+pub extern "C" fn rt_stop(timeout_ns: i64) -> c_int {
+    entry(|m| {
+        if m.goroutine().is_some() || m.in_commit.get() {
+            return RT_EPERM;
+        }
+        code(rt::stop(m, Timeout(timeout_ns)))
+    })
 }
 
 /**
@@ -110,8 +119,5 @@ pub extern "C" fn rt_maxprocs(n: c_int) -> c_int {
  */
 #[unsafe(no_mangle)]
 pub extern "C" fn rt_num_goroutine() -> i64 {
-    match m::current() {
-        None if !rt::is_up() => 0,
-        _ => entry(|_| spawn::count().max(0)),
-    }
+    entry(|_| spawn::count().max(0))
 }

@@ -5,6 +5,8 @@ pub mod base;
 pub mod chan;
 pub mod goroutine;
 pub mod lifecycle;
+pub mod locks;
+pub mod observe;
 pub mod park;
 pub mod select;
 pub mod sync;
@@ -41,6 +43,8 @@ fn code_of(e: Error) -> c_int {
         Error::Invalid => base::RT_EINVAL,
         Error::NoMemory => base::RT_ENOMEM,
         Error::Busy => base::RT_EBUSY,
+        Error::Canceled => base::RT_ECANCELED,
+        Error::Deadlock => base::RT_EDEADLK,
         Error::NotPermitted => base::RT_EPERM,
     }
 }

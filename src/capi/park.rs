@@ -92,12 +92,12 @@ pub unsafe extern "C" fn rt_goready(g: *mut rt_g) -> c_int {
 /**
  * A ticket: names the caller's next park in rt_gopark or rt_gopark_timeout, and no other. The same until that park.
  *
- * Returns it: never 0, never used again.
+ * Returns it: never 0, never used again. In the unlockf of a park there is no next park to name: 0.
  * Call from: any thread. Blocks: nothing. Since 0.1.
  */
 #[unsafe(no_mangle)]
 pub extern "C" fn rt_park_ticket() -> u64 {
-    entry(|m| m.curg.get().map_or(0, G::ticket))
+    entry(|m| m.curg.get().filter(|_| !m.in_commit.get()).map_or(0, G::ticket))
 }
 
 /**

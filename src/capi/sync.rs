@@ -30,7 +30,7 @@ const _: () = assert!(size_of::<WaitGroup>() <= size_of::<rt_waitgroup>());
 
 /// # Safety
 /// `m` is NULL or a mutex of the caller's that stays in place during the call.
-unsafe fn mutex<'a>(m: *mut rt_mutex) -> Option<&'a Mutex> {
+pub(super) unsafe fn mutex<'a>(m: *mut rt_mutex) -> Option<&'a Mutex> {
     // SAFETY: the caller's promise; zeroed memory is a valid Mutex.
     unsafe { m.cast::<Mutex>().as_ref() }
 }

@@ -139,7 +139,7 @@ pub unsafe extern "C" fn rt_timer_stop(t: *mut rt_timer) -> bool {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rt_timer_reset(t: *mut rt_timer, ns: i64) -> bool {
     // SAFETY: the caller's promise is that of this function's documentation.
-    unsafe { of(t) }.is_some_and(|t| entry(|_| errno::preserved(|| t.reset(ns))))
+    unsafe { of(t) }.is_some_and(|t| entry(|_| errno::preserved(|| rt::ensure_up().is_ok() && t.reset(ns))))
 }
 
 /**

@@ -9,10 +9,11 @@
 
 use super::g::G;
 use super::global::{self, IDLE};
+use super::locked;
 use super::m::{self, M};
 use super::p::P;
 use super::run;
-use crate::sys::atomic::spin_hint;
+use crate::sys::atomic::{spin_hint, thread_yield};
 use crate::sys::clock::{self, NEVER};
 use crate::sys::cpu;
 use std::ptr;
@@ -34,13 +35,25 @@ pub fn set_up() {
     SPIN_TIME.store(if cpu::affinity() > 1 { SPIN } else { 0 }, Relaxed);
 }
 
-/// The next goroutine for this worker. Sleeps until there is one.
-pub fn runnable(m: &'static M) -> &'static G {
+/// The next goroutine for this worker. Sleeps until there is one; None when the thread is to end.
+pub fn runnable(m: &'static M) -> Option<&'static G> {
     loop {
-        m.attn.fetch_and(!m::PREEMPT, Relaxed);
-        let p = m.p();
+        let slice_over = m.attn.fetch_and(!m::PREEMPT, Relaxed) & m::PREEMPT != 0;
+        let p = match m.p.get() {
+            Some(p) => p,
+            None => wait_for_p(m)?,
+        };
         if let Some(g) = m.handoff.take() {
-            return g;
+            return Some(g);
+        }
+        if p.is_surplus() {
+            m.p.set(None);
+            global::put_idle_p(p);
+            continue;
+        }
+        // The slice that a pair shares through `runnext` is over for both.
+        if slice_over && let Some(next) = p.take_next() {
+            run::queue_last(Some(p), next);
         }
         if p.timers.earliest() != NEVER {
             run::run_timers(p, clock::now(), true);
@@ -50,12 +63,12 @@ pub fn runnable(m: &'static M) -> &'static G {
                 stop_spinning(m);
             }
             p.count_switch();
-            return g;
+            return Some(g);
         }
         if let Some(g) = steal(m, p) {
             stop_spinning(m);
             p.count_switch();
-            return g;
+            return Some(g);
         }
         go_idle(m, p);
     }
@@ -120,8 +133,13 @@ fn steal(m: &'static M, p: &'static P) -> Option<&'static G> {
             }
             _ => seen = Seen::look(global::p(m.random() % n), now).filter(|s| !ptr::eq(s.p, p)),
         }
-        if now - begin >= SPIN_TIME.load(Relaxed) {
+        let spin_time = SPIN_TIME.load(Relaxed);
+        // With one CPU there is no spinning, but whoever looks at a `runnext` looks long enough to judge it.
+        if now - begin >= spin_time && (seen.is_none() || now - begin >= spin_time.max(2 * STALE)) {
             return None;
+        }
+        if spin_time == 0 {
+            thread_yield();
         }
         for _ in 0..20 {
             spin_hint();
@@ -163,7 +181,10 @@ fn rob(victim: &'static P, p: &'static P) -> Option<&'static G> {
     use crossbeam_deque::Steal;
     loop {
         match victim.stealer.steal_batch_and_pop(p.worker()) {
-            Steal::Success(q) => return Some(q.0),
+            Steal::Success(q) => {
+                p.steals.store(p.steals.load(Relaxed) + 1, Relaxed);
+                return Some(q.0);
+            }
             Steal::Empty => return None,
             Steal::Retry => {}
         }
@@ -188,7 +209,7 @@ fn stop_spinning(m: &'static M) {
     global::stop_spinning();
 }
 
-/// The sleeper's half of the idle protocol. Returns with a P, as a spinner, when there may be work.
+/// The sleeper's half of the idle protocol, up to the second look: the M has no P afterwards.
 fn go_idle(m: &'static M, p: &'static P) {
     m.p.set(None);
     global::put_idle_p(p);
@@ -197,17 +218,22 @@ fn go_idle(m: &'static M, p: &'static P) {
     } else {
         IDLE.before_recheck();
     }
+}
+
+/// The rest of it: the second look, and sleep. Returns with a P, as a spinner, when there may be work; None when the
+/// thread is to end.
+fn wait_for_p(m: &'static M) -> Option<&'static P> {
     let again = global::has_work() || global::earliest() <= clock::now();
     let p = match again.then(global::take_idle_p).flatten() {
         Some(p) => {
             IDLE.spin_anyway();
             p
         }
-        None => global::sleep(m),
+        None => global::sleep(m)?,
     };
-    p.m.store(ptr::from_ref(m).cast_mut(), Relaxed);
-    m.p.set(Some(p));
+    locked::take(m, p);
     m.spinning.set(true);
+    Some(p)
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ use crate::sys::stack::{Class, Stack};
 use std::cell::{Cell, UnsafeCell};
 use std::ffi::{c_char, c_void};
 use std::ptr;
-use std::sync::atomic::{AtomicI64, AtomicPtr, AtomicU64, Ordering::*};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicPtr, AtomicU64, Ordering::*};
 
 /// A goroutine's function.
 pub type GoFn = unsafe extern "C" fn(*mut c_void);
@@ -44,6 +44,11 @@ pub struct G {
     pub reason: AtomicPtr<c_char>,
     /// A copy of its name (at most 63 bytes and the zero), or null. Freed with the goroutine.
     pub name: AtomicPtr<Name>,
+    /// What `rt_defer` has put off, the newest first.
+    pub deferred: Cell<*mut super::exit::Deferred>,
+    /// How often it is locked to its thread, and to which.
+    pub locked: Cell<u32>,
+    pub locked_m: Cell<Option<&'static super::m::M>>,
     /// What runs when it has ended and is no longer counted.
     pub on_end: Cell<Option<EndHook>>,
     /// The ticket that names the present park, or 0.
@@ -58,6 +63,10 @@ pub struct G {
     pub is_thread: Cell<bool>,
     /// Set by time when it wins a park.
     pub timed_out: Cell<bool>,
+    /// When it began to wait, for dumps.
+    pub since: AtomicI64,
+    /// The present park of a plain thread ends by itself.
+    pub timed: AtomicBool,
 }
 
 const _: () = assert!(size_of::<G>() <= 256);
@@ -83,6 +92,19 @@ const CHUNK: usize = 4096;
 const CHUNKS: usize = (1 << INDEX_BITS) / CHUNK;
 
 impl G {
+    /// For dumps: why and since when it waits. The time is the monitor's, 10 ms coarse, since reading the clock costs more
+    /// than a park.
+    #[inline]
+    pub fn begins_to_wait(&self, reason: *const c_char) {
+        self.reason.store(reason.cast_mut(), Relaxed);
+        self.since.store(super::monitor::coarse_now(), Relaxed);
+    }
+
+    /// Whether time ends the present park, for a plain thread.
+    pub fn has_deadline(&self) -> bool {
+        self.timed.load(Relaxed)
+    }
+
     /// The ticket of the next park: the same until that park. Asked by the goroutine itself.
     pub fn ticket(&self) -> u64 {
         if self.ticket_next.get() == 0 {
@@ -166,6 +188,51 @@ pub fn release(from: &GList, n: usize) {
             None => break,
         }
     }
+    RECORDS.lock.unlock();
+}
+
+/// Every record that was ever in use.
+pub fn all() -> impl Iterator<Item = &'static G> {
+    RECORDS.lock.lock();
+    // SAFETY: the lock is held.
+    let used = unsafe { (*RECORDS.free.get()).next };
+    RECORDS.lock.unlock();
+    (0..used).map(|i| {
+        let chunk = TABLE[i / CHUNK].load(Acquire);
+        // SAFETY: a record that was handed out is in a chunk that is mapped for good.
+        unsafe { &*chunk.add(i % CHUNK) }
+    })
+}
+
+static NAMES: RawLock = RawLock::new(Rank::Names);
+
+/// Looks at a goroutine's name, which stays while `f` runs.
+pub fn with_name<R>(g: &G, f: impl FnOnce(Option<&Name>) -> R) -> R {
+    NAMES.lock();
+    // SAFETY: null, or made by Box::into_raw; `drop_name` waits for the lock.
+    let r = f(unsafe { g.name.load(Acquire).as_ref() });
+    NAMES.unlock();
+    r
+}
+
+/// The goroutine ends: so does its name.
+pub fn drop_name(g: &G) {
+    if g.name.load(Relaxed).is_null() {
+        return;
+    }
+    NAMES.lock();
+    let name = g.name.swap(ptr::null_mut(), AcqRel);
+    NAMES.unlock();
+    // SAFETY: made by Box::into_raw at the spawn, and taken out of the record under the lock that readers hold.
+    drop(unsafe { Box::from_raw(name) });
+}
+
+/// For a fork: nobody else may be at the table.
+pub fn lock_table() {
+    RECORDS.lock.lock();
+}
+
+pub fn unlock_table() {
     RECORDS.lock.unlock();
 }
 

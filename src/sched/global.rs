@@ -8,18 +8,17 @@
 
 use super::g::G;
 use super::idle::Idle;
-use super::m::M;
+use super::list::GList;
+use super::m::{M, PREEMPT};
 use super::monitor;
-use super::p::{P, Queued};
+use super::p::P;
 use crate::sys::clock::NEVER;
 use crate::sys::lock::{Rank, RawLock};
 use crate::sys::stack::Class;
 use crate::sys::{clock, futex, stack};
-use crossbeam_deque::{Injector, Steal};
-use once_cell::sync::OnceCell;
 use std::cell::UnsafeCell;
 use std::ptr;
-use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering::*};
+use std::sync::atomic::{AtomicPtr, AtomicU8, AtomicU32, AtomicUsize, Ordering::*};
 
 /// More Ps than this can't be had.
 pub const MAX_PROCS: usize = 1024;
@@ -32,6 +31,8 @@ struct Lists {
     keeper_until: i64,
     /// Ps that wait for a thread to be made, each with a count of spinning.
     starts: Option<&'static P>,
+    /// The runtime stops: threads end instead of sleeping.
+    ending: bool,
 }
 
 struct Shared {
@@ -42,19 +43,31 @@ struct Shared {
 // SAFETY: the lists are touched under the lock.
 unsafe impl Sync for Shared {}
 
-static SHARED: Shared = Shared {
-    lock: RawLock::new(Rank::Sched),
-    lists: UnsafeCell::new(Lists { idle_ps: None, idle_ms: None, keeper: None, keeper_until: NEVER, starts: None }),
-};
+static SHARED: Shared = Shared { lock: RawLock::new(Rank::Sched), lists: UnsafeCell::new(Lists::new()) };
 
 /// The counts of the idle protocol.
 pub static IDLE: Idle = Idle::new();
 
 static ALL_PS: [AtomicPtr<P>; MAX_PROCS] = [const { AtomicPtr::new(ptr::null_mut()) }; MAX_PROCS];
 static PROCS: AtomicU32 = AtomicU32::new(0);
-static INJECTOR: OnceCell<Injector<Queued>> = OnceCell::new();
-static STACK_SIZE: AtomicUsize = AtomicUsize::new(stack::DEFAULT_SIZE);
-static DEFAULT_CLASS: OnceCell<Class> = OnceCell::new();
+
+/// The global queue: a list through the records, so that queueing never needs memory.
+struct Queue {
+    lock: RawLock,
+    list: GList,
+    /// Its length, for those who only look.
+    len: AtomicUsize,
+}
+
+// SAFETY: the list is touched under the lock.
+unsafe impl Sync for Queue {}
+
+static QUEUE: Queue = Queue { lock: RawLock::new(Rank::Queue), list: GList::new(), len: AtomicUsize::new(0) };
+
+/// So many goroutines at most are moved to a local queue at once.
+const BATCH: usize = 32;
+
+static DEFAULT_CLASS: AtomicU8 = AtomicU8::new(0);
 
 pub fn lock() {
     SHARED.lock.lock();
@@ -75,7 +88,7 @@ fn with<R>(f: impl FnOnce(&mut Lists) -> R) -> R {
 /// The number of Ps.
 #[inline]
 pub fn procs() -> u32 {
-    PROCS.load(Relaxed)
+    PROCS.load(Acquire)
 }
 
 /// The P of an index below [`procs`].
@@ -91,6 +104,12 @@ pub fn some_p() -> &'static P {
     p(NEXT.fetch_add(1, Relaxed) % procs())
 }
 
+/// Every P there ever was, also those that are surplus.
+pub fn ever_ps() -> impl Iterator<Item = &'static P> {
+    // SAFETY: null or a P, and Ps are never freed. They are made in the order of their indices.
+    ALL_PS.iter().map_while(|p| unsafe { p.load(Acquire).as_ref() })
+}
+
 pub fn all_ps() -> impl Iterator<Item = &'static P> {
     (0..procs()).map(p)
 }
@@ -98,77 +117,122 @@ pub fn all_ps() -> impl Iterator<Item = &'static P> {
 /// The stack class of goroutines that ask for none.
 #[inline]
 pub fn default_class() -> Class {
-    *DEFAULT_CLASS.get_or_init(|| Class::of(STACK_SIZE.load(Relaxed)).expect("the size was checked"))
+    Class::from_number(DEFAULT_CLASS.load(Relaxed))
 }
 
 /// Promises the stacks that the caches of so many Ps may hold. False when no memory is left.
-pub fn reserve(procs: u32, stack_size: usize) -> bool {
-    STACK_SIZE.store(stack_size, Relaxed);
-    let class = Class::of(stack_size).expect("the size was checked");
+pub fn reserve(procs: u32, class: Class) -> bool {
     stack::promise(class, P::stack_cache() * procs as usize)
 }
 
-/// Takes the promises of [`reserve`] back: the start has failed.
-pub fn unreserve(procs: u32, stack_size: usize) {
-    if let Some(class) = Class::of(stack_size) {
-        stack::unpromise(class, P::stack_cache() * procs as usize);
-    }
+/// Takes the promises of [`reserve`] back.
+pub fn unreserve(procs: u32, class: Class) {
+    stack::unpromise(class, P::stack_cache() * procs as usize);
 }
 
-/// Makes the Ps, all idle. Once, after [`reserve`] and before any worker.
-pub fn set_up(procs: u32) {
-    let _ = INJECTOR.set(Injector::new());
-    with(|lists| {
-        for i in (0..procs).rev() {
-            let p: &'static P = Box::leak(Box::new(P::new()));
+/// Sets the class of stacks that goroutines get unless they ask for another. Before any goroutine.
+pub fn set_default_class(class: Class) {
+    DEFAULT_CLASS.store(class.number(), Relaxed);
+}
+
+/// Makes the number of Ps `n`: new ones are idle, surplus ones are given up by whoever has them at the next look round. The
+/// caller has promised the stacks, and is alone.
+pub fn set_procs(n: u32) {
+    for i in procs()..n {
+        if ALL_PS[i as usize].load(Relaxed).is_null() {
+            let p: &'static P = Box::leak(Box::new(P::new(i)));
             ALL_PS[i as usize].store(ptr::from_ref(p).cast_mut(), Release);
-            p.idle_link.set(lists.idle_ps.replace(p));
-            IDLE.p_idle();
         }
-        PROCS.store(procs, Release);
+    }
+    let before = procs();
+    let mut surplus = None;
+    with(|lists| {
+        PROCS.store(n, SeqCst);
+        for p in (before..n).rev().map(p) {
+            // One that is still held was surplus for a moment, and nobody has noticed.
+            if !p.held.get() {
+                p.idle_link.set(lists.idle_ps.replace(p));
+                IDLE.p_idle();
+            }
+        }
+        let mut rest = lists.idle_ps.take();
+        while let Some(p) = rest {
+            rest = p.idle_link.take();
+            let list = if p.is_surplus() {
+                IDLE.p_busy();
+                &mut surplus
+            } else {
+                &mut lists.idle_ps
+            };
+            p.idle_link.set(list.replace(p));
+        }
     });
+    while let Some(p) = surplus {
+        surplus = p.idle_link.take();
+        empty(p);
+    }
+    for p in (n..before).map(p) {
+        // SAFETY: null or an M, and Ms are never freed.
+        if let Some(m) = unsafe { p.m.load(Relaxed).as_ref() } {
+            m.attn.fetch_or(PREEMPT, AcqRel);
+        }
+    }
+    wake_one();
 }
 
-#[inline]
-fn injector() -> &'static Injector<Queued> {
-    // SAFETY: `set_up` has run before anything could be queued.
-    unsafe { INJECTOR.get_unchecked() }
+/// Moves what a P that nobody runs any more has to where others find it.
+fn empty(p: &'static P) {
+    while let Some(g) = p.take_next().or_else(|| p.pop()) {
+        push(g);
+    }
+    if p.timers.earliest() != NEVER {
+        self::p(0).timers.take_over(&p.timers);
+    }
 }
 
 /// Puts a goroutine on the global queue. Wakes nobody.
 #[inline(never)]
 pub fn push(g: &'static G) {
-    injector().push(Queued(g));
+    QUEUE.lock.lock();
+    QUEUE.list.push_back(g);
+    QUEUE.len.store(QUEUE.list.len(), Relaxed);
+    QUEUE.lock.unlock();
 }
 
 /// Whether the global queue holds anything.
 #[inline]
 pub fn has_global() -> bool {
-    !injector().is_empty()
+    QUEUE.len.load(Relaxed) != 0
 }
 
 /// Takes one goroutine off the global queue.
-#[inline(never)]
 pub fn take_one() -> Option<&'static G> {
-    loop {
-        match injector().steal() {
-            Steal::Success(q) => return Some(q.0),
-            Steal::Empty => return None,
-            Steal::Retry => {}
-        }
-    }
+    take(1, |_| ())
 }
 
 /// Takes one goroutine off the global queue, and a batch of others into the queue of `p`, which the caller owns.
 #[inline(never)]
 pub fn take_batch(p: &P) -> Option<&'static G> {
-    loop {
-        match injector().steal_batch_and_pop(p.worker()) {
-            Steal::Success(q) => return Some(q.0),
-            Steal::Empty => return None,
-            Steal::Retry => {}
-        }
+    let fair = QUEUE.len.load(Relaxed) / procs() as usize + 1;
+    take(fair.min(BATCH).min(1 + p.room()), |g| {
+        let _room = p.push(g);
+        debug_assert!(_room);
+    })
+}
+
+/// Takes up to `n` goroutines: answers the first, hands on the others.
+fn take(n: usize, mut other: impl FnMut(&'static G)) -> Option<&'static G> {
+    if !has_global() {
+        return None;
     }
+    QUEUE.lock.lock();
+    let first = QUEUE.list.pop();
+    for g in (1..n).map_while(|_| QUEUE.list.pop()) {
+        other(g);
+    }
+    QUEUE.len.store(QUEUE.list.len(), Relaxed);
+    QUEUE.lock.unlock();
+    first
 }
 
 /// Whether any queue holds a goroutine, `runnext` aside.
@@ -211,9 +275,8 @@ pub fn hand_p_over() {
         let Some(p) = lists.pop_p() else {
             return (Then::Nothing, false);
         };
-        match lists.idle_ms {
+        match lists.pop_m() {
             Some(m) => {
-                lists.idle_ms = m.idle_link.take();
                 m.next_p.set(Some(p));
                 m.note.store(1, Release);
                 (Then::Wake(m), all_idle)
@@ -236,9 +299,24 @@ pub fn hand_p_over() {
 }
 
 impl Lists {
+    const fn new() -> Self {
+        Lists { idle_ps: None, idle_ms: None, keeper: None, keeper_until: NEVER, starts: None, ending: false }
+    }
+
+    /// A sleeping M. The keeper comes last: the monitor looks at the clock when there is none.
+    fn pop_m(&mut self) -> Option<&'static M> {
+        if let Some(m) = self.idle_ms {
+            self.idle_ms = m.idle_link.take();
+            return Some(m);
+        }
+        self.keeper_until = NEVER;
+        self.keeper.take()
+    }
+
     fn pop_p(&mut self) -> Option<&'static P> {
         let p = self.idle_ps?;
         self.idle_ps = p.idle_link.take();
+        p.held.set(true);
         IDLE.p_busy();
         Some(p)
     }
@@ -257,13 +335,26 @@ pub fn take_idle_p() -> Option<&'static P> {
     p
 }
 
-/// Puts the calling M's P on the idle list.
+/// Puts the calling M's P on the idle list; one that is surplus just goes.
 pub fn put_idle_p(p: &'static P) {
-    p.m.store(ptr::null_mut(), Relaxed);
-    with(|lists| {
+    if p.is_surplus() {
+        empty(p);
+    }
+    let gone = with(|lists| {
+        p.m.store(ptr::null_mut(), Relaxed);
+        p.held.set(false);
+        if p.is_surplus() {
+            return true;
+        }
         p.idle_link.set(lists.idle_ps.replace(p));
         IDLE.p_idle();
+        false
     });
+    if gone {
+        // It may have become surplus after the first look; and what it had is for others.
+        empty(p);
+        wake_one();
+    }
 }
 
 /// Takes the next P that waits for a thread.
@@ -275,9 +366,15 @@ pub fn take_start() -> Option<&'static P> {
     })
 }
 
-/// Puts a P back that no thread could be made for.
+/// Puts a P back that no thread could be made for: the next thread that goes idle takes it, or the next round.
 pub fn put_start(p: &'static P) {
     with(|lists| p.idle_link.set(lists.starts.replace(p)));
+}
+
+/// No more threads may be made: the P is idle again, and its count of spinning given back.
+pub fn give_start_up(p: &'static P) {
+    put_idle_p(p);
+    stop_spinning();
 }
 
 /// Whether an M sleeps until a deadline.
@@ -286,9 +383,20 @@ pub fn has_keeper() -> bool {
 }
 
 /// Sleeps without a P until somebody hands one over, or, as the keeper, until a deadline comes and a P is idle.
-/// The caller spins when it returns, and has its P.
-pub fn sleep(m: &'static M) -> &'static P {
+/// The caller spins when it returns with its P. None: the thread is to end.
+pub fn sleep(m: &'static M) -> Option<&'static P> {
     let mut until = with(|lists| {
+        if lists.ending {
+            m.note.store(1, Relaxed);
+            return NEVER;
+        }
+        if let Some(p) = lists.starts {
+            // It waits for a thread to be made, with a count of spinning. Here is one.
+            lists.starts = p.idle_link.take();
+            m.next_p.set(Some(p));
+            m.note.store(1, Relaxed);
+            return NEVER;
+        }
         let earliest = earliest();
         if earliest < lists.keeper_until {
             if let Some(former) = lists.keeper.replace(m) {
@@ -304,8 +412,10 @@ pub fn sleep(m: &'static M) -> &'static P {
         if m.note.load(Acquire) == 0 {
             futex::wait(&m.note, 0, until);
         }
+        let mut woken = false;
         let (p, first) = with(|lists| {
             if m.note.load(Acquire) == 1 {
+                woken = true;
                 m.note.store(0, Relaxed);
                 return (m.next_p.take(), false);
             }
@@ -330,8 +440,67 @@ pub fn sleep(m: &'static M) -> &'static P {
         if first {
             monitor::wake_if_deep();
         }
-        if let Some(p) = p {
+        if p.is_some() || woken {
             return p;
         }
     }
+}
+
+/// Lets every thread end that sleeps, or is about to. The caller has seen to it that there are no goroutines.
+pub fn end_threads() {
+    loop {
+        let m = with(|lists| {
+            lists.ending = true;
+            let m = lists.pop_m()?;
+            m.note.store(1, Release);
+            Some(m)
+        });
+        match m {
+            Some(m) => futex::wake(&m.note, 1),
+            None => return,
+        }
+    }
+}
+
+/// After all threads have ended: no P is left, and nothing of the runtime but its records.
+pub fn tear_down() {
+    for p in ever_ps() {
+        p.timers.clear();
+        p.cache.drop_promises();
+        p.drop_stacks();
+        p.held.set(false);
+        p.m.store(ptr::null_mut(), Relaxed);
+    }
+    with(|lists| {
+        *lists = Lists::new();
+        PROCS.store(0, SeqCst);
+        IDLE.reset();
+    });
+}
+
+/// Whether nothing is queued, due or being looked for, and all Ps are idle.
+pub fn is_quiet() -> bool {
+    with(|lists| {
+        IDLE.idle_ps() == procs()
+            && lists.starts.is_none()
+            && !IDLE.is_spinning()
+            && earliest() == NEVER
+            && !has_global()
+            && !all_ps().any(P::has_ready)
+    })
+}
+
+/// In a forked child: Ps and threads are the parent's. Ps may hold what must not be used here, so new ones are made.
+pub fn forget() {
+    for slot in &ALL_PS {
+        slot.store(ptr::null_mut(), Relaxed);
+    }
+    while QUEUE.list.pop().is_some() {}
+    QUEUE.len.store(0, Relaxed);
+    with(|lists| {
+        *lists = Lists::new();
+        PROCS.store(0, SeqCst);
+        IDLE.reset();
+    });
+    monitor::forget();
 }

@@ -12,7 +12,6 @@ use crate::sys::clock::NEVER;
 use crate::sys::errno;
 use std::ffi::{c_char, c_void};
 use std::ptr;
-use std::sync::atomic::Ordering::Relaxed;
 
 /// A user's park: see `rt_gopark` in the header for what `unlockf` may do. True if time ended it.
 pub fn gopark(
@@ -28,7 +27,7 @@ pub fn gopark(
     let g = m.curg.get().expect("a caller that may block has a record");
     let token = g.word.next_wait(Kind::Park);
     g.timed_out.set(false);
-    g.reason.store(reason.cast_mut(), Relaxed);
+    g.begins_to_wait(reason);
     let mut wait = Wait { g, token, when, timers: None };
     if g.is_thread.get() {
         g.ticket_begins();
@@ -36,7 +35,7 @@ pub fn gopark(
     }
     if when != NEVER {
         let t = &m.p().timers;
-        t.reserve().map_err(|_| Refused::NoMemory)?;
+        errno::preserved(|| t.reserve()).map_err(|_| Refused::NoMemory)?;
         wait.timers = Some(t);
     }
     g.ticket_begins();

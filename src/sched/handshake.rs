@@ -9,7 +9,7 @@
 //! mere requests (PREEMPT) need no more: a request that is missed is seen at the next entry.
 
 use super::m::{self, M, PREEMPT, RT, USER};
-use super::run;
+use super::{monitor, run};
 use std::sync::atomic::{Ordering::*, compiler_fence};
 
 /// Whether the entry that this stands for came from outside, and its exit goes there.
@@ -55,10 +55,13 @@ pub fn leave_for_user() {
 #[cold]
 #[inline(never)]
 fn enter_slow(m: &'static M) -> &'static M {
-    let attn = m.attn.swap(0, AcqRel);
-    if attn & PREEMPT != 0 && m.goroutine().is_some() {
+    // The flag stays up until the scheduler clears it: with it up the goroutine leaves by way of the scheduler, which
+    // also looks at the clock and puts `runnext` behind the others.
+    if m.attn.load(Acquire) & PREEMPT != 0 && m.goroutine().is_some() && !monitor::is_cooperative() {
         run::give_way();
-        return m::current().expect("a goroutine runs on a thread with an M");
+        let m = m::current().expect("a goroutine runs on a thread with an M");
+        m.attn.fetch_and(!PREEMPT, Relaxed);
+        return m;
     }
     m
 }

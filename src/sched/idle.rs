@@ -92,6 +92,12 @@ impl Idle {
         self.ps.fetch_sub(1, SeqCst);
     }
 
+    /// No Ps, no threads: the runtime has stopped.
+    pub fn reset(&self) {
+        self.ps.store(0, SeqCst);
+        self.spinning.store(0, SeqCst);
+    }
+
     /// Sleeper, between 1 and 4, when it did not spin.
     pub fn before_recheck(&self) {
         full_fence();
@@ -101,6 +107,11 @@ impl Idle {
     #[inline]
     pub fn has_room(&self) -> bool {
         self.ps.load(Relaxed) != 0 && self.spinning.load(Relaxed) == 0
+    }
+
+    /// Whether anybody looks for work.
+    pub fn is_spinning(&self) -> bool {
+        self.spinning.load(SeqCst) != 0
     }
 
     /// How many Ps are idle. A hint.

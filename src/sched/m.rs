@@ -13,7 +13,8 @@ use crate::sys::{errno, tls};
 use std::cell::{Cell, UnsafeCell};
 use std::ffi::c_int;
 use std::ptr;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicPtr, AtomicU8, AtomicU32, Ordering::*};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, Ordering::*};
+use std::thread::JoinHandle;
 
 /// `in_rt`: the thread runs code of the program.
 pub const USER: u8 = 0;
@@ -41,6 +42,10 @@ pub struct M {
     pub in_commit: Cell<bool>,
     pub is_worker: Cell<bool>,
     pub spinning: Cell<bool>,
+    /// The goroutine that is locked to this thread: nothing else runs here.
+    pub locked_g: Cell<Option<&'static G>>,
+    /// The goroutine locked here has ended: so does the thread.
+    pub exits: Cell<bool>,
     /// A goroutine taken off a queue that must be started from the scheduler's stack.
     pub handoff: Cell<Option<&'static G>>,
     rng: Cell<u64>,
@@ -49,6 +54,10 @@ pub struct M {
     pub next_p: Cell<Option<&'static P>>,
     /// What a plain thread spawns with; a worker uses its P's.
     pub cache: SpawnCache,
+    /// Times that it handed its P to a thread with a locked goroutine.
+    pub handoffs: AtomicU64,
+    /// The thread of a worker, to be joined.
+    pub thread: UnsafeCell<Option<JoinHandle<()>>>,
     /// The next idle M, while this one is on that list; or the next unused one.
     pub idle_link: Cell<Option<&'static M>>,
     /// The next of all Ms, for good.
@@ -70,13 +79,35 @@ impl M {
             in_commit: Cell::new(false),
             is_worker: Cell::new(false),
             spinning: Cell::new(false),
+            locked_g: Cell::new(None),
+            exits: Cell::new(false),
             handoff: Cell::new(None),
             rng: Cell::new(0),
             note: AtomicU32::new(0),
             next_p: Cell::new(None),
             cache: SpawnCache::new(),
+            handoffs: AtomicU64::new(0),
+            thread: UnsafeCell::new(None),
             idle_link: Cell::new(None),
             all_link: Cell::new(None),
+        }
+    }
+
+    /// Whether a plain thread has it.
+    pub fn is_plain(&self) -> bool {
+        !self.is_worker.get() && self.curg.get().is_some()
+    }
+
+    /// The record that stands for its plain thread.
+    pub fn thread_record(&self) -> Option<&'static G> {
+        self.curg.get()
+    }
+
+    /// Waits for the end of a worker's thread. Only when nobody makes threads any more.
+    pub fn join(&self) {
+        // SAFETY: the monitor, which alone writes it, has ended.
+        if let Some(thread) = unsafe { (*self.thread.get()).take() } {
+            let _ = thread.join();
         }
     }
 
@@ -115,6 +146,13 @@ impl M {
         self.in_rt.store(RT, Relaxed);
         self.attn.store(0, Relaxed);
         tls::set(ptr::from_ref(self).cast_mut().cast());
+    }
+
+    /// A worker's thread ends.
+    pub fn unbind_worker(&'static self) {
+        tls::set(ptr::null_mut());
+        self.in_rt.store(USER, Release);
+        free(self);
     }
 
     /// A worker's thread begins.
@@ -178,6 +216,22 @@ pub fn all() -> impl Iterator<Item = &'static M> {
     })
 }
 
+/// In a forked child: all threads but this one are gone.
+pub fn forget_others() {
+    let me = current();
+    for m in all() {
+        if !me.is_some_and(|me| ptr::eq(me, m)) {
+            m.in_rt.store(USER, Relaxed);
+            m.curg.set(None);
+            m.p.set(None);
+            m.is_worker.set(true);
+            // SAFETY: nobody else is there. The thread cannot be joined or detached here, so the handle is lost.
+            std::mem::forget(unsafe { (*m.thread.get()).take() });
+        }
+        m.cache.drop_promises();
+    }
+}
+
 /// The M's thread is gone.
 pub fn free(m: &'static M) {
     global::lock();
@@ -235,6 +289,7 @@ unsafe extern "C" fn detach(m: *mut std::ffi::c_void) {
     // SAFETY: the value of the key is the M that `attach` made for this thread.
     let m: &'static M = unsafe { &*m.cast::<M>() };
     tls::set(ptr::null_mut());
+    m.in_rt.store(USER, Release);
     if let Some(g) = m.curg.take() {
         g.ticket_ends();
         g.word.end();

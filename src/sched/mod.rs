@@ -19,6 +19,7 @@
 //! | `p.rs`, `m.rs` | Ps with their queues and caches; Ms |
 //! | `idle.rs`, `global.rs` | when threads sleep and wake; what all share |
 //! | `find.rs`, `run.rs` | finding the next goroutine; switching |
+//! | `exit.rs`, `locked.rs` | how a goroutine ends; goroutines locked to a thread |
 //! | `monitor.rs` | the thread that watches, and makes threads |
 //! | `park.rs`, `note.rs` | the waist: park and ready; an event on top of it |
 //! | `gopark.rs` | a park of the program's own |
@@ -40,6 +41,8 @@ pub mod list;
 mod models;
 
 #[cfg(not(loom))]
+pub mod exit;
+#[cfg(not(loom))]
 pub mod find;
 #[cfg(not(loom))]
 pub mod global;
@@ -47,6 +50,8 @@ pub mod global;
 pub mod gopark;
 #[cfg(not(loom))]
 pub mod handshake;
+#[cfg(not(loom))]
+pub mod locked;
 #[cfg(not(loom))]
 pub mod m;
 #[cfg(not(loom))]

@@ -16,8 +16,10 @@ use crate::sys::atomic::full_fence;
 use crate::sys::clock::NEVER;
 use crate::sys::throw::print_line;
 use crate::sys::{clock, futex};
+use std::cell::UnsafeCell;
 use std::ptr;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering::*};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicUsize, Ordering::*};
+use std::thread::JoinHandle;
 
 /// A time slice, ns.
 const SLICE: i64 = 10_000_000;
@@ -37,10 +39,61 @@ static ROOM: AtomicUsize = AtomicUsize::new(0);
 static COOPERATIVE: AtomicBool = AtomicBool::new(false);
 
 /// Starts the monitor, which counts as one of the threads. Once, by the thread that starts the runtime.
-pub fn start(max_threads: usize, cooperative: bool) -> std::io::Result<()> {
+pub fn start(max_threads: usize, cooperative: bool, when_idle: fn()) -> std::io::Result<()> {
+    ENDING.store(false, Relaxed);
+    THREADS.store(0, Relaxed);
     ROOM.store(max_threads - 1, Relaxed);
     COOPERATIVE.store(cooperative, Relaxed);
-    std::thread::Builder::new().name("gort-monitor".into()).stack_size(THREAD_STACK).spawn(watch).map(drop)
+    let builder = std::thread::Builder::new().name("gort-monitor".into()).stack_size(THREAD_STACK);
+    let thread = builder.spawn(move || watch(when_idle))?;
+    // SAFETY: only the starter and the stopper touch it, under the lock of the runtime's life.
+    unsafe { *MONITOR.0.get() = Some(thread) };
+    Ok(())
+}
+
+struct Monitor(UnsafeCell<Option<JoinHandle<()>>>);
+
+// SAFETY: touched by the starter and the stopper only, under the lock of the runtime's life.
+unsafe impl Sync for Monitor {}
+
+static MONITOR: Monitor = Monitor(UnsafeCell::new(None));
+static ENDING: AtomicBool = AtomicBool::new(false);
+/// Workers whose threads live.
+static THREADS: AtomicUsize = AtomicUsize::new(0);
+
+/// Ends the monitor, and with it the making of threads.
+pub fn stop() {
+    ENDING.store(true, SeqCst);
+    wake();
+    // SAFETY: as above.
+    if let Some(thread) = unsafe { (*MONITOR.0.get()).take() } {
+        let _ = thread.join();
+    }
+}
+
+/// In a forked child: there is no monitor.
+pub fn forget() {
+    // SAFETY: nobody else is there. The thread can be neither joined nor detached here.
+    std::mem::forget(unsafe { (*MONITOR.0.get()).take() });
+    DEEP.store(false, Relaxed);
+}
+
+/// Whether time slices never end by force.
+pub fn is_cooperative() -> bool {
+    COOPERATIVE.load(Relaxed)
+}
+
+static COARSE_NOW: AtomicI64 = AtomicI64::new(0);
+
+/// The time of the monitor's latest round.
+#[inline]
+pub fn coarse_now() -> i64 {
+    COARSE_NOW.load(Relaxed)
+}
+
+/// How many threads the runtime has.
+pub fn threads() -> usize {
+    THREADS.load(SeqCst) + 1
 }
 
 /// Makes the first worker, so that there is a thread which runs goroutines whatever the system refuses later.
@@ -75,15 +128,19 @@ struct Slice {
     since: i64,
 }
 
-fn watch() {
+fn watch(when_idle: fn()) {
     m::exact_wakeups();
     let mut slices = Vec::new();
     let mut idle_rounds = 0;
     loop {
         let calls = CALLS.load(SeqCst);
+        if ENDING.load(SeqCst) {
+            return;
+        }
         let all_made = make_threads();
         slices.resize(global::procs() as usize, Slice::default());
         let now = clock::now();
+        COARSE_NOW.store(now, Relaxed);
         let mut next = look(&mut slices, now);
         if !all_made {
             next = SHORT;
@@ -92,6 +149,9 @@ fn watch() {
             idle_rounds += 1;
         } else {
             idle_rounds = 0;
+        }
+        if idle_rounds > 1 {
+            when_idle();
         }
         if idle_rounds < PATIENCE || !all_made {
             futex::wait(&CALLS, calls, now + next);
@@ -122,14 +182,14 @@ fn look(slices: &mut [Slice], now: i64) -> i64 {
         let tick = p.tick.load(Relaxed);
         if tick != slice.tick {
             *slice = Slice { tick, since: now };
-            continue;
         }
-        if p.has_ready() || global::has_global() {
-            waiting = true;
-            if now - slice.since >= SLICE && !COOPERATIVE.load(Relaxed) {
-                m.attn.fetch_or(PREEMPT, AcqRel);
-                slice.since = now;
-            }
+        // A deadline that is due needs the scheduler's look at once, goroutines that wait their turn after a slice.
+        let due = p.timers.earliest() <= now;
+        let queued = p.has_ready() || global::has_global();
+        waiting |= queued || due;
+        if due || (queued && now - slice.since >= SLICE) {
+            m.attn.fetch_or(PREEMPT, AcqRel);
+            slice.since = now;
         }
     }
     if IDLE.has_room() && ((waiting && (global::has_work() || lone())) || earliest <= now) {
@@ -137,7 +197,7 @@ fn look(slices: &mut [Slice], now: i64) -> i64 {
     }
     match earliest.saturating_sub(now) {
         _ if waiting => SHORT,
-        until if until < LONG && !global::has_keeper() => until.max(SHORT / 10),
+        until if until < LONG && !global::has_keeper() => until.max(SHORT),
         _ => LONG,
     }
 }
@@ -155,8 +215,8 @@ fn make_threads() -> bool {
             print_once(format_args!(
                 "gort: the limit of threads (max_threads) is reached; work waits for one to be free"
             ));
-            global::put_start(p);
-            return false;
+            global::give_start_up(p);
+            continue;
         }
         if let Err(e) = make_thread(p) {
             print_once(format_args!("gort: no thread could be made ({e}); trying again"));
@@ -170,13 +230,17 @@ fn make_threads() -> bool {
 /// Makes a worker that begins with the P and the caller's count of spinning.
 fn make_thread(p: &'static P) -> std::io::Result<()> {
     let m = m::allocate();
+    THREADS.fetch_add(1, SeqCst);
     let made = std::thread::Builder::new().name("gort".into()).stack_size(THREAD_STACK).spawn(move || work(m, p));
     match made {
-        Ok(_) => {
+        Ok(thread) => {
+            // SAFETY: this M's maker alone writes it; it is read when nobody makes threads any more.
+            unsafe { *m.thread.get() = Some(thread) };
             ROOM.fetch_sub(1, Relaxed);
             Ok(())
         }
         Err(e) => {
+            THREADS.fetch_sub(1, SeqCst);
             m::free(m);
             Err(e)
         }
@@ -192,10 +256,17 @@ fn print_once(line: std::fmt::Arguments<'_>) {
 }
 
 /// A worker's thread begins, with a P and a count of spinning.
-fn work(m: &'static M, p: &'static P) -> ! {
+fn work(m: &'static M, p: &'static P) {
     m.bind_worker();
+    // A thief's first look registers the thread with the queues' memory management, which needs memory: here it is early.
+    if let Some(g) = p.steal_one() {
+        run::queue_last(Some(p), g);
+    }
     p.m.store(ptr::from_ref(m).cast_mut(), Relaxed);
     m.p.set(Some(p));
     m.spinning.set(true);
-    run::schedule(m)
+    run::schedule(m);
+    THREADS.fetch_sub(1, SeqCst);
+    ROOM.fetch_add(1, Relaxed);
+    m.unbind_worker();
 }

@@ -9,12 +9,13 @@ use super::list::GList;
 use super::m::M;
 use super::timers::Timers;
 use crate::sys::stack::{self, Class, Stack};
-use crossbeam_deque::{Stealer, Worker};
+use crossbeam_deque::{Steal, Stealer, Worker};
 use std::cell::Cell;
 use std::sync::atomic::{AtomicI32, AtomicI64, AtomicPtr, AtomicU32, AtomicU64, Ordering::*};
 
-/// How many goroutines a local queue holds before more go to the global one.
-pub const QUEUE: usize = 256;
+/// How many goroutines a local queue holds before more go to the global one. It is what the queue has room for from
+/// the beginning: it never grows, so queueing never needs memory.
+pub const QUEUE: usize = 64;
 /// Dead G records a cache keeps.
 const RECORDS: usize = 256;
 /// Stacks a P keeps hot.
@@ -34,6 +35,9 @@ unsafe impl Send for Queued {}
 /// See the file's header.
 #[repr(align(128))]
 pub struct P {
+    pub index: u32,
+    /// Somebody has it, or a thread is made for it. Under the scheduler's lock.
+    pub held: Cell<bool>,
     /// The M that runs it, for the monitor; null while idle.
     pub m: AtomicPtr<M>,
     /// The goroutine made ready last: runs next, in its predecessor's time slice.
@@ -44,6 +48,8 @@ pub struct P {
     pub tick: AtomicU32,
     /// Rises for each switch to a goroutine.
     pub switches: AtomicU64,
+    /// Times that the P's owner took work from another P.
+    pub steals: AtomicU64,
     /// How many more times a lone `runnext` may wake a thread. See `idle.rs`.
     pub lone_credit: AtomicI32,
     pub timers: Timers,
@@ -152,7 +158,15 @@ impl SpawnCache {
     /// Gives everything back but the counts: a plain thread ends.
     pub fn flush(&self, default: Class) {
         g::release(&self.records, usize::MAX);
-        stack::unpromise(default, self.promises.take());
+        // Without promises the runtime may not be up, and there is no default yet.
+        if self.promises.get() > 0 {
+            stack::unpromise(default, self.promises.take());
+        }
+    }
+
+    /// The stacks are gone, and with them what was promised.
+    pub fn drop_promises(&self) {
+        self.promises.set(0);
     }
 
     /// Goroutines spawned here less those that ended here.
@@ -162,15 +176,18 @@ impl SpawnCache {
 }
 
 impl P {
-    pub fn new() -> Self {
+    pub fn new(index: u32) -> Self {
         let queue = Worker::new_fifo();
         P {
+            index,
+            held: Cell::new(false),
             m: AtomicPtr::new(std::ptr::null_mut()),
             runnext: AtomicPtr::new(std::ptr::null_mut()),
             stealer: queue.stealer(),
             queue,
             tick: AtomicU32::new(0),
             switches: AtomicU64::new(0),
+            steals: AtomicU64::new(0),
             lone_credit: AtomicI32::new(0),
             timers: Timers::new(),
             cache: SpawnCache::new(),
@@ -183,6 +200,12 @@ impl P {
     /// How many slots the cache of a P can hold back: they must be promised (see stack.rs).
     pub const fn stack_cache() -> usize {
         STACKS
+    }
+
+    /// The number of Ps was lowered, and this one is no longer among them.
+    #[inline]
+    pub fn is_surplus(&self) -> bool {
+        self.index >= super::global::procs()
     }
 
     /// Makes `g` the next to run, and answers the one that was.
@@ -232,6 +255,22 @@ impl P {
     #[inline(never)]
     pub fn pop(&self) -> Option<&'static G> {
         self.queue.pop().map(|q| q.0)
+    }
+
+    /// How many more goroutines the queue takes.
+    pub fn room(&self) -> usize {
+        QUEUE.saturating_sub(self.queue.len())
+    }
+
+    /// Takes one goroutine as a thief does.
+    pub fn steal_one(&self) -> Option<&'static G> {
+        loop {
+            match self.stealer.steal() {
+                Steal::Success(q) => return Some(q.0),
+                Steal::Empty => return None,
+                Steal::Retry => {}
+            }
+        }
     }
 
     /// The worker end, for the owner's batches.
@@ -315,6 +354,11 @@ impl P {
         }
         self.stacks[n].set(s);
         self.stacks_len.set(n + 1);
+    }
+
+    /// The stacks are gone.
+    pub fn drop_stacks(&self) {
+        self.stacks_len.set(0);
     }
 
     #[cold]

@@ -25,6 +25,8 @@ use std::ptr;
 #[cfg(not(loom))]
 use super::{global, m, run, timers::Timers};
 #[cfg(not(loom))]
+use crate::sys::errno;
+#[cfg(not(loom))]
 use std::sync::atomic::Ordering::Relaxed;
 
 /// What lets go of the waiter's locks once it waits. It cannot fail, readies nobody, and touches nothing after it
@@ -109,7 +111,7 @@ pub fn prepare(kind: Kind, when: i64) -> Result<Wait, Refused> {
     let mut timers = None;
     if when != NEVER && !g.is_thread.get() {
         let t = &m.p().timers;
-        t.arm(when, g, token).map_err(|_| Refused::NoMemory)?;
+        errno::preserved(|| t.arm(when, g, token)).map_err(|_| Refused::NoMemory)?;
         timers = Some(t);
     }
     Ok(Wait { g, token, when, timers })
@@ -119,7 +121,7 @@ pub fn prepare(kind: Kind, when: i64) -> Result<Wait, Refused> {
 #[cfg(not(loom))]
 pub fn park(wait: Wait, reason: &'static CStr, commit: Commit) -> Woken {
     let g = wait.g;
-    g.reason.store(reason.as_ptr().cast_mut(), Relaxed);
+    g.begins_to_wait(reason.as_ptr());
     if g.is_thread.get() {
         return park_thread(&wait, commit);
     }
@@ -142,6 +144,12 @@ fn park_thread(wait: &Wait, commit: Commit) -> Woken {
 
 pub(super) fn sleep_until_signalled(wait: &Wait) -> Woken {
     let word = &wait.g.word;
+    #[cfg(not(loom))]
+    wait.g.timed.store(wait.when != NEVER, Relaxed);
+    #[cfg(not(loom))]
+    if wait.when == NEVER {
+        super::monitor::wake_if_deep();
+    }
     let mut woken = Woken::Ready;
     while let Some(seen) = word.unsignalled() {
         if seen != wait.token.bits() {

@@ -15,14 +15,14 @@
 //! see errno: `switch_out` carries errno in a local and stores it through the new M's pointer.
 
 use super::find;
-use super::g::{G, UnlockFn};
+use super::g::{self, G, UnlockFn};
 use super::handshake;
 use super::m::{self, M};
 use super::p::{P, bump};
 use super::park::Commit;
 use super::state::Token;
 use super::timers::Timers;
-use super::{global, park};
+use super::{exit, global, locked, park};
 use crate::sys::clock::NEVER;
 use crate::sys::context;
 use crate::sys::stack::Stack;
@@ -59,7 +59,8 @@ fn switch_with(switched: &Switched) {
     let m = m::current().expect("a goroutine runs on a thread with an M");
     // SAFETY: m.errno is the errno of the thread that owns m, which is this one.
     let errno = unsafe { *m.errno.get() };
-    let direct = if matches!(switched.what, What::User { .. }) { None } else { next_direct(m) };
+    let by_g0 = matches!(switched.what, What::User { .. }) || m.locked_g.get().is_some();
+    let direct = if by_g0 { None } else { next_direct(m) };
     let to = match direct {
         Some(next) => {
             m.curg.set(Some(next));
@@ -84,7 +85,7 @@ fn switch_with(switched: &Switched) {
 #[inline(never)]
 fn next_direct(m: &M) -> Option<&'static G> {
     let g = next_local(m)?;
-    if g.stack.get().is_none() && !bind_cached(m, g) {
+    if g.locked_m.get().is_some() || (g.stack.get().is_none() && !bind_cached(m, g)) {
         m.handoff.set(Some(g));
         return None;
     }
@@ -191,7 +192,10 @@ fn finish_user(
 }
 
 fn free(p: &'static P, g: &'static G) {
-    p.put_stack(g.stack.replace(Stack::NONE), g.class.get(), global::default_class());
+    let default = global::default_class();
+    p.put_stack(g.stack.replace(Stack::NONE), g.class.get(), default);
+    // Not before the stack is back: who is promised one must find it.
+    p.cache.put_promise(g.class.get(), default);
     p.cache.put_record(g);
 }
 
@@ -207,21 +211,15 @@ unsafe extern "C" fn first(switched: *const (), g: *const ()) -> ! {
     // SAFETY: the caller of rt_go vouches for its function and argument.
     unsafe { entry(arg) };
     let _ = handshake::enter();
-    end(g)
+    exit::goexit(g)
 }
 
-/// The goroutine has returned. The stack it stands on goes to the next goroutine if that has none.
-fn end(g: &'static G) -> ! {
-    let name = g.name.swap(ptr::null_mut(), AcqRel);
-    if !name.is_null() {
-        // SAFETY: made by Box::into_raw at the spawn, and taken out of the record just above.
-        drop(unsafe { Box::from_raw(name) });
-    }
+/// The goroutine has ended. The stack it stands on goes to the next goroutine if that has none.
+pub fn end(g: &'static G) -> ! {
+    g::drop_name(g);
     let m = m::current().expect("a goroutine runs on a thread with an M");
     let p = m.p();
-    let default = global::default_class();
     bump(&p.cache.ended);
-    p.cache.put_promise(g.class.get(), default);
     if let Some(hook) = g.on_end.take() {
         // SAFETY: the hook's maker keeps its argument alive until the hook has run.
         unsafe { (hook.f)(hook.arg) };
@@ -229,10 +227,21 @@ fn end(g: &'static G) -> ! {
     g.ticket_ends();
     g.word.end();
     let switched = Switched { g, what: What::End };
-    let to = match next_local(m) {
+    let locked = g.locked.replace(0) > 0;
+    if locked {
+        g.locked_m.set(None);
+        m.locked_g.set(None);
+        m.exits.set(true);
+    }
+    let to = match if locked { None } else { next_local(m) } {
+        Some(next) if next.locked_m.get().is_some() => {
+            m.handoff.set(Some(next));
+            m.g0_sp.get()
+        }
         Some(next) if next.stack.get().is_none() && next.class.get() == g.class.get() => {
             let stack = g.stack.replace(Stack::NONE);
             next.stack.set(stack);
+            p.cache.put_promise(g.class.get(), global::default_class());
             p.cache.put_record(g);
             m.curg.set(Some(next));
             next.word.run();
@@ -320,11 +329,23 @@ pub fn queue_last(p: Option<&'static P>, g: &'static G) {
     }
 }
 
-/// A worker's life, on its own stack: find a goroutine, run it until it leaves, again.
-pub fn schedule(m: &'static M) -> ! {
-    loop {
-        let g = find::runnable(m);
-        execute(m, g);
+/// A worker's life, on its own stack: find a goroutine, run it until it leaves, again. Returns, without a P, when the
+/// thread is to end.
+pub fn schedule(m: &'static M) {
+    while let Some(g) = find::runnable(m) {
+        if let Some(to) = g.locked_m.get() {
+            locked::hand_over(m, to);
+            continue;
+        }
+        let mut next = Some(g);
+        while let Some(g) = next {
+            execute(m, g);
+            // A goroutine that locked itself to this thread is all that runs here.
+            next = m.locked_g.get().map(|own| locked::wait_for_own(m, own));
+        }
+        if m.exits.replace(false) {
+            return locked::give_p_away(m);
+        }
     }
 }
 

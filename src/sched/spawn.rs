@@ -53,9 +53,16 @@ pub fn spawn(f: GoFn, arg: *mut c_void, options: Options) -> Result<i64, NoMemor
     Ok(id)
 }
 
+/// How many goroutines there ever were.
+pub fn total() -> i64 {
+    let on_ps: i64 = global::ever_ps().map(|p| p.cache.spawned.load(Relaxed)).sum();
+    let elsewhere: i64 = m::all().map(|m| m.cache.spawned.load(Relaxed)).sum();
+    on_ps + elsewhere
+}
+
 /// How many goroutines there are: spawned and not yet ended.
 pub fn count() -> i64 {
-    let on_ps: i64 = global::all_ps().map(|p| p.cache.balance()).sum();
+    let on_ps: i64 = global::ever_ps().map(|p| p.cache.balance()).sum();
     let elsewhere: i64 = m::all().map(|m| m.cache.balance()).sum();
     on_ps + elsewhere
 }

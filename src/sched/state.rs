@@ -144,6 +144,12 @@ impl StateWord {
         (low == ((kind as u64) << KIND_SHIFT) | WAITING).then_some(Token(word))
     }
 
+    /// The token of the present park, whatever it waits in.
+    pub fn waiting(&self) -> Option<Token> {
+        let word = self.0.load(Acquire);
+        (word & STATE == WAITING).then_some(Token(word))
+    }
+
     /// WAITING to RUNNING: the park is called off before it began to matter. False: somebody has claimed it.
     #[must_use]
     pub fn take_back(&self, token: Token) -> bool {
@@ -154,6 +160,18 @@ impl StateWord {
     /// Whether the park that the token names is still on.
     pub fn is_waiting(&self, token: Token) -> bool {
         self.0.load(Acquire) == token.0
+    }
+
+    /// The state in a word, for dumps.
+    #[cfg(not(loom))]
+    pub fn name(&self) -> &'static str {
+        match self.0.load(Relaxed) & STATE {
+            DEAD => "dead",
+            RUNNABLE => "runnable",
+            RUNNING => "running",
+            WAITING => "waiting",
+            _ => "signalled",
+        }
     }
 
     /// Whether it runs, asked by the M that has it.
@@ -167,7 +185,7 @@ impl StateWord {
     }
 
     /// True while the record is in use.
-    #[cfg(test)]
+    #[cfg(not(loom))]
     pub fn is_alive(&self) -> bool {
         self.0.load(Acquire) & STATE != DEAD
     }

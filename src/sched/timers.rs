@@ -26,6 +26,8 @@ pub struct TimerHead {
     pub fire: unsafe fn(&'static TimerHead, u64, i64),
     /// Called for a dead entry that is swept: gives the entry's reference back. No lock but the heap's is held.
     pub forget: unsafe fn(&'static TimerHead),
+    /// Called for a live entry when the runtime stops: the timer is stopped and has no entry. No lock is held.
+    pub lost: unsafe fn(&'static TimerHead),
 }
 
 #[derive(Clone, Copy)]
@@ -122,6 +124,48 @@ impl Timers {
     /// An entry died: a park with a deadline ended before it, or a timer has a newer entry.
     pub fn one_died(&self) {
         self.dead.fetch_add(1, Relaxed);
+    }
+
+    fn take_all(&self) -> Heap<Entry> {
+        self.lock.lock();
+        // SAFETY: the lock is held.
+        let all = unsafe { std::mem::replace(&mut *self.heap.get(), Heap::new()) };
+        self.earliest.store(NEVER, Relaxed);
+        self.dead.store(0, Relaxed);
+        self.lock.unlock();
+        all
+    }
+
+    /// Moves what `other` has here: its P is no longer used.
+    pub fn take_over(&self, other: &Timers) {
+        for (when, entry) in other.take_all().into_items() {
+            match self.add(when, entry) {
+                Ok(()) => self.lock.unlock(),
+                Err(NoMemory) => crate::throw!("no memory to move a deadline to another P"),
+            }
+        }
+    }
+
+    /// Stops every timer: the runtime stops. There are no goroutines that wait.
+    pub fn clear(&self) {
+        for (_, entry) in self.take_all().into_items() {
+            match entry {
+                Entry::Wait(..) => {}
+                // SAFETY: the entry goes, and with it its reference. No lock is held.
+                Entry::Timer(t, _) if entry.is_live() => unsafe { (t.lost)(t) },
+                // SAFETY: as above.
+                Entry::Timer(t, _) => unsafe { (t.forget)(t) },
+            }
+        }
+    }
+
+    /// How many entries there are, dead ones included.
+    pub fn len(&self) -> usize {
+        self.lock.lock();
+        // SAFETY: the lock is held.
+        let n = unsafe { (*self.heap.get()).len() };
+        self.lock.unlock();
+        n
     }
 
     /// Moves the goroutines whose time has come to `woken`, each claimed and marked, and fires timers. A caller that is

@@ -318,7 +318,7 @@ impl Chan {
         }
         if self.closed.load(Relaxed) {
             // SAFETY: as the caller promises.
-            unsafe { self.zero(elem) };
+            unsafe { zero(elem, self.elem_size) };
             return Step::Done(Err(Error::Closed), None);
         }
         Step::MustWait
@@ -358,23 +358,16 @@ impl Chan {
         // SAFETY: the lock is held; elem as the caller promises.
         match unsafe { self.recv_now(elem) } {
             Step::Done(result, served) => self.finish(result, served),
-            Step::MustWait => match self.wait(Dir::Recv, elem, timeout)? {
-                true => Ok(()),
-                false => {
-                    // SAFETY: as the caller promises.
-                    unsafe { self.zero(elem) };
-                    Err(Error::Closed)
+            Step::MustWait => {
+                // Once closed under us the channel may be gone: the reference of this wait ended with the claim.
+                let size = self.elem_size;
+                if self.wait(Dir::Recv, elem, timeout)? {
+                    return Ok(());
                 }
-            },
-        }
-    }
-
-    /// # Safety
-    /// `elem` has room for an element, or is null.
-    pub unsafe fn zero(&self, elem: *mut u8) {
-        if !elem.is_null() {
-            // SAFETY: the caller's promise.
-            unsafe { elem.write_bytes(0, self.elem_size) };
+                // SAFETY: as the caller promises.
+                unsafe { zero(elem, size) };
+                Err(Error::Closed)
+            }
         }
     }
 
@@ -466,6 +459,17 @@ impl Chan {
             park::ready(g);
         }
         Ok(())
+    }
+}
+
+/// What a receive answers with `Closed`.
+///
+/// # Safety
+/// `elem` has room for `size` bytes, or is null.
+pub unsafe fn zero(elem: *mut u8, size: usize) {
+    if !elem.is_null() {
+        // SAFETY: the caller's promise.
+        unsafe { elem.write_bytes(0, size) };
     }
 }
 

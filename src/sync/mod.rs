@@ -5,7 +5,11 @@ pub mod chan;
 pub mod select;
 pub mod waitq;
 
+pub mod cond;
 pub mod mutex;
+pub mod once;
+pub mod rwmutex;
+pub mod sema;
 pub mod waitgroup;
 pub mod wordlock;
 

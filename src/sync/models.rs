@@ -2,7 +2,11 @@
 //! A wait with a timeout may time out at any moment.
 
 use super::chan::Chan;
+use super::cond::Cond;
 use super::mutex::Mutex;
+use super::once::Once;
+use super::rwmutex::RwMutex;
+use super::sema::Sema;
 use super::waitgroup::WaitGroup;
 use crate::error::Error;
 use crate::time::timeout::Timeout;
@@ -14,6 +18,8 @@ use std::ptr::NonNull;
 fn bounded(preemptions: usize, f: impl Fn() + Send + Sync + 'static) {
     let mut builder = loom::model::Builder::new();
     builder.preemption_bound = Some(preemptions);
+    // Who waits looks again and again: with three threads that takes more steps than loom allows by itself.
+    builder.max_branches = 20_000;
     builder.check(f);
 }
 
@@ -197,5 +203,243 @@ fn loom_waitgroup_waits() {
         wg.data.with(|d| assert_eq!(unsafe { *d }, 1));
         assert_eq!(wg.sync.add(-1), Err(Error::Invalid));
         worker.join().unwrap();
+    });
+}
+
+fn rlocked(rw: &Shared<RwMutex>) -> u32 {
+    assert!(rw.sync.try_rlock().is_ok() || rw.sync.rlock_slow().is_ok());
+    // SAFETY: held for reading.
+    let seen = rw.data.with(|d| unsafe { *d });
+    assert!(rw.sync.runlock_fast() || rw.sync.runlock_slow().is_ok());
+    seen
+}
+
+fn wlocked(rw: &Shared<RwMutex>) {
+    assert!(rw.sync.try_lock().is_ok() || rw.sync.lock_slow().is_ok());
+    // SAFETY: held for writing.
+    rw.data.with_mut(|d| unsafe { *d += 1 });
+    assert!(rw.sync.unlock_fast() || rw.sync.unlock_slow().is_ok());
+}
+
+fn shared_rwmutex() -> Arc<Shared<RwMutex>> {
+    Arc::new(Shared { sync: RwMutex::new(), data: UnsafeCell::new(0) })
+}
+
+/// A writer against two readers: nobody reads what is being written, nobody is left asleep.
+#[test]
+fn loom_rwmutex_writer_against_readers() {
+    bounded(2, || {
+        let rw = shared_rwmutex();
+        let readers = [(); 2].map(|()| {
+            let rw = rw.clone();
+            thread::spawn(move || assert!(rlocked(&rw) <= 1))
+        });
+        wlocked(&rw);
+        for r in readers {
+            r.join().unwrap();
+        }
+        assert_eq!(rlocked(&rw), 1);
+        assert_eq!(rw.sync.unlock_slow(), Err(Error::NotPermitted));
+        assert_eq!(rw.sync.runlock_slow(), Err(Error::NotPermitted));
+    });
+}
+
+/// Two writers and a reader: the second writer waits behind the first or behind the reader.
+#[test]
+fn loom_rwmutex_writers_and_reader() {
+    bounded(2, || {
+        let rw = shared_rwmutex();
+        let writer = {
+            let rw = rw.clone();
+            thread::spawn(move || wlocked(&rw))
+        };
+        let reader = {
+            let rw = rw.clone();
+            thread::spawn(move || assert!(rlocked(&rw) <= 2))
+        };
+        wlocked(&rw);
+        writer.join().unwrap();
+        reader.join().unwrap();
+        assert_eq!(rlocked(&rw), 2);
+        assert_eq!(rw.sync.try_lock(), Ok(()), "free in the end");
+    });
+}
+
+fn acquired(s: &Sema, timeout: Timeout) -> Result<(), Error> {
+    s.try_acquire().or_else(|_| s.acquire_slow(timeout))
+}
+
+fn released(s: &Sema) {
+    assert!(s.release_fast() || s.release_slow().is_ok());
+}
+
+/// A release against a waiter whose time may run out: it has the unit, or the count has.
+#[test]
+fn loom_sema_hand_over_against_timeout() {
+    bounded(3, || {
+        let s = Arc::new(Shared { sync: Sema::with_count(0), data: UnsafeCell::new(0) });
+        let giver = {
+            let s = s.clone();
+            thread::spawn(move || {
+                // SAFETY: who acquires touches it after this release only.
+                s.data.with_mut(|d| unsafe { *d = 7 });
+                released(&s.sync);
+            })
+        };
+        let mut got = acquired(&s.sync, SOON);
+        if got.is_err() {
+            assert_eq!(got, Err(Error::TimedOut));
+            giver.join().unwrap();
+            got = s.sync.try_acquire();
+        }
+        assert_eq!(got, Ok(()));
+        // SAFETY: the giver is done with it.
+        s.data.with(|d| assert_eq!(unsafe { *d }, 7));
+        assert_eq!(s.sync.try_acquire(), Err(Error::Again));
+    });
+}
+
+/// The unit that is not taken for want of time goes to the next waiter.
+#[test]
+fn loom_sema_next_waiter() {
+    bounded(2, || {
+        let s = Arc::new(Shared { sync: Sema::with_count(0), data: UnsafeCell::new(0) });
+        let [hurried, patient] = [SOON, Timeout::FOREVER].map(|timeout| {
+            let s = s.clone();
+            thread::spawn(move || acquired(&s.sync, timeout))
+        });
+        released(&s.sync);
+        if hurried.join().unwrap().is_ok() {
+            released(&s.sync);
+        }
+        assert_eq!(patient.join().unwrap(), Ok(()));
+        assert_eq!(s.sync.try_acquire(), Err(Error::Again));
+    });
+}
+
+struct Guarded {
+    mutex: Mutex,
+    cond: Cond,
+}
+
+impl Guarded {
+    fn shared() -> Arc<Shared<Guarded>> {
+        Arc::new(Shared { sync: Guarded { mutex: Mutex::new(), cond: Cond::new() }, data: UnsafeCell::new(0) })
+    }
+
+    fn lock(&self) {
+        assert!(self.mutex.try_lock().is_ok() || self.mutex.lock_slow(Timeout::FOREVER).is_ok());
+    }
+
+    fn unlock(&self) {
+        assert!(self.mutex.unlock_fast() || self.mutex.unlock_slow().is_ok());
+    }
+}
+
+/// Sets the data under the mutex, and signals after it has let go.
+fn set_and_signal(g: &Shared<Guarded>) {
+    g.sync.lock();
+    // SAFETY: the mutex is held.
+    g.data.with_mut(|d| unsafe { *d += 1 });
+    g.sync.unlock();
+    g.sync.cond.signal();
+}
+
+/// A waiter without a deadline is not left asleep: the signal comes too early to matter, or it wakes it.
+#[test]
+fn loom_cond_no_lost_signal() {
+    bounded(3, || {
+        let g = Guarded::shared();
+        let signaller = {
+            let g = g.clone();
+            thread::spawn(move || set_and_signal(&g))
+        };
+        g.sync.lock();
+        // SAFETY: the mutex is held.
+        while g.data.with(|d| unsafe { *d }) == 0 {
+            assert_eq!(g.sync.cond.wait(&g.sync.mutex, Timeout::FOREVER), Ok(()));
+        }
+        g.sync.unlock();
+        signaller.join().unwrap();
+        assert_eq!(g.sync.cond.wait(&g.sync.mutex, Timeout::FOREVER), Err(Error::NotPermitted));
+    });
+}
+
+/// A signal against the end of a waiter's time: either way it has the mutex again.
+#[test]
+fn loom_cond_signal_against_timeout() {
+    bounded(3, || {
+        let g = Guarded::shared();
+        let signaller = {
+            let g = g.clone();
+            thread::spawn(move || set_and_signal(&g))
+        };
+        g.sync.lock();
+        let woken = g.sync.cond.wait(&g.sync.mutex, SOON);
+        // SAFETY: the mutex is held.
+        let seen = g.data.with_mut(|d| unsafe { std::mem::replace(&mut *d, 5) });
+        g.sync.unlock();
+        match woken {
+            Ok(()) => assert_eq!(seen, 1, "nothing but the signal wakes"),
+            Err(e) => assert_eq!(e, Error::TimedOut),
+        }
+        signaller.join().unwrap();
+    });
+}
+
+/// A signal is not spent on a waiter that says that its time was over.
+#[test]
+fn loom_cond_next_waiter() {
+    bounded(2, || {
+        let g = Guarded::shared();
+        let hurried = {
+            let g = g.clone();
+            thread::spawn(move || {
+                g.sync.lock();
+                let woken = g.sync.cond.wait(&g.sync.mutex, SOON);
+                g.sync.unlock();
+                if woken.is_ok() {
+                    g.sync.cond.signal();
+                }
+            })
+        };
+        let signaller = {
+            let g = g.clone();
+            thread::spawn(move || set_and_signal(&g))
+        };
+        g.sync.lock();
+        // SAFETY: the mutex is held.
+        while g.data.with(|d| unsafe { *d }) == 0 {
+            assert_eq!(g.sync.cond.wait(&g.sync.mutex, Timeout::FOREVER), Ok(()));
+        }
+        g.sync.unlock();
+        hurried.join().unwrap();
+        signaller.join().unwrap();
+    });
+}
+
+/// One of three calls, and all see what it did.
+#[test]
+fn loom_once_calls_once() {
+    bounded(2, || {
+        let o = Arc::new(Shared { sync: Once::new(), data: UnsafeCell::new(0) });
+        let call = |o: &Shared<Once>| {
+            if !o.sync.is_done() && o.sync.begin().unwrap() {
+                // SAFETY: others touch it after the finish only, and read it.
+                o.data.with_mut(|d| unsafe { *d += 1 });
+                o.sync.finish();
+            }
+            // SAFETY: the first call is over.
+            o.data.with(|d| assert_eq!(unsafe { *d }, 1));
+            assert!(o.sync.is_done());
+        };
+        let others = [(); 2].map(|()| {
+            let o = o.clone();
+            thread::spawn(move || call(&o))
+        });
+        call(&o);
+        for t in others {
+            t.join().unwrap();
+        }
     });
 }

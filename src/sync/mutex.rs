@@ -52,6 +52,11 @@ impl Mutex {
         Mutex { state: AtomicU64::new(0), queue: WaitQueue::new() }
     }
 
+    /// Whether somebody holds the lock at this moment.
+    pub fn is_locked(&self) -> bool {
+        self.state.load(Relaxed) & LOCKED != 0
+    }
+
     /// Takes the lock if it is free at this moment and nobody is being handed it.
     #[inline(always)]
     pub fn try_lock(&self) -> Result {

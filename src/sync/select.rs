@@ -15,7 +15,7 @@
 //!
 //! Up to [`SMALL`] cases everything is on the caller's stack; above, one block of memory.
 
-use super::chan::{Chan, Dir, Step};
+use super::chan::{self, Chan, Dir, Step};
 use super::waitq::Waiter;
 use crate::error::{Error, Result};
 use crate::sched::park::{self, Commit, Woken};
@@ -96,7 +96,7 @@ unsafe fn run(
     slots.sort_unstable_by_key(|s| std::ptr::from_ref(s.chan).addr());
     // The order of the looks: a random permutation, so that of several ready cases each is as likely as the others.
     for i in 0..order.len() {
-        let j = (random() as u64 * (i as u64 + 1) >> 32) as usize;
+        let j = ((random() as u64 * (i as u64 + 1)) >> 32) as usize;
         order[i] = order[j];
         order[j] = i as u16;
     }
@@ -156,7 +156,7 @@ fn wait(slots: &mut [Slot<'_>], timeout: Timeout) -> Result<Went> {
         let slot = &slots[i];
         if !granted && slot.case.dir == Dir::Recv {
             // SAFETY: the element has room, as the caller promises.
-            unsafe { slot.chan.zero(slot.case.elem) };
+            unsafe { chan::zero(slot.case.elem, slot.chan.elem_size()) };
         }
         (slot.index, granted.then_some(()).ok_or(Error::Closed))
     });

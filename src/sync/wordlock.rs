@@ -29,7 +29,7 @@ pub fn pause(tries: &mut u32) {
         0..=60 => spin_hint(),
         61..=80 => thread_yield(),
         #[cfg(not(loom))]
-        _ => std::thread::sleep(std::time::Duration::from_micros(20)),
+        _ => crate::sys::futex::nap(20_000),
         #[cfg(loom)]
         _ => thread_yield(),
     }

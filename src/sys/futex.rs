@@ -50,6 +50,12 @@ mod imp {
         wake_at(word.cast(), n);
     }
 
+    /// Sleeps for so many nanoseconds: no cancellation point, and errno stays.
+    pub fn nap(ns: i64) {
+        let nobody = AtomicU32::new(0);
+        wait(&nobody, 0, clock::after(ns));
+    }
+
     /// The half of a 64-bit word that the kernel looks at: the low one.
     fn low_half(word: *const AtomicU64) -> *const u32 {
         word.cast::<u32>().wrapping_add(cfg!(target_endian = "big") as usize)

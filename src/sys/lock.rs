@@ -14,6 +14,8 @@ use crate::sys::atomic::{Acquire, AtomicU32, Relaxed, Release, spin_hint};
 pub enum Rank {
     /// Birth and death of the runtime.
     Lifecycle,
+    /// The list of runs that are waited for.
+    Runs,
     /// A timer: what it wants.
     Timer,
     /// A channel's state and queues.
@@ -24,6 +26,10 @@ pub enum Rank {
     Timers,
     /// Idle Ps and Ms, and the list of Ms.
     Sched,
+    /// The global queue.
+    Queue,
+    /// Names of goroutines.
+    Names,
     /// The table of G records.
     Records,
     /// A class of stacks.
@@ -141,7 +147,8 @@ mod ranks {
     #[inline(never)]
     pub fn taking(rank: Rank) {
         let held = HELD.get();
-        let from = rank as usize + (rank == Rank::Channel) as usize;
+        // Several channels are locked by a select, all pools by a fork, each in a fixed order.
+        let from = rank as usize + matches!(rank, Rank::Channel | Rank::Stacks) as usize;
         if let Some(above) = (from..16).find(|&r| held[r] != 0) {
             crate::throw!("lock of rank {} ({:?}) wanted while rank {} is held", rank as usize, rank, above);
         }

@@ -37,6 +37,23 @@ pub unsafe fn advise(addr: *mut u8, bytes: usize, advice: c_int) -> bool {
     unsafe { libc::madvise(addr.cast::<c_void>(), bytes, advice) == 0 }
 }
 
+/// How many bytes of a mapping are in memory.
+pub fn resident(addr: *mut u8, bytes: usize) -> usize {
+    let page = page_size();
+    let mut in_memory = [0u8; 4096];
+    let mut total = 0;
+    let step = in_memory.len() * page;
+    for at in (0..bytes).step_by(step) {
+        let n = step.min(bytes - at);
+        // SAFETY: one byte a page of the range fits the array; mincore only looks.
+        let ok = unsafe { libc::mincore(addr.add(at).cast(), n, in_memory.as_mut_ptr()) } == 0;
+        if ok {
+            total += in_memory[..n.div_ceil(page)].iter().filter(|&&b| b & 1 != 0).count() * page;
+        }
+    }
+    total
+}
+
 /// Makes a range inaccessible, true if it worked.
 ///
 /// # Safety

@@ -7,6 +7,8 @@ pub mod futex;
 pub mod lock;
 pub mod throw;
 
+#[cfg(not(loom))]
+pub mod barrier;
 pub mod clock;
 #[cfg(not(loom))]
 pub mod context;

@@ -36,7 +36,10 @@ pub struct Class(u8);
 impl Class {
     /// The class for `bytes` of address space; None above what any machine can map.
     pub fn of(bytes: usize) -> Option<Class> {
-        (0..CLASSES as u8).map(Class).find(|c| c.size() >= bytes)
+        let page = mem::page_size();
+        // Where pages are large, some sizes are not multiples of one, and the smallest would be all guard.
+        let fits = |c: &Class| c.size() >= bytes && c.size().is_multiple_of(page) && c.size() >= MIN_SIZE / 2 + page;
+        (0..CLASSES as u8).map(Class).find(fits)
     }
 
     /// Bytes of address space, guard included.
@@ -48,11 +51,22 @@ impl Class {
 
     /// Bytes of the guard at the low end.
     pub fn guard(self) -> usize {
-        match self.size() {
+        let bytes: usize = match self.size() {
             s if s < 64 << 10 => 4 << 10,
             s if s < 256 << 10 => 16 << 10,
             _ => 64 << 10,
-        }
+        };
+        bytes.next_multiple_of(mem::page_size())
+    }
+
+    /// The class as a number, and back.
+    pub fn number(self) -> u8 {
+        self.0
+    }
+
+    pub fn from_number(n: u8) -> Class {
+        debug_assert!((n as usize) < CLASSES);
+        Class(n)
     }
 
     fn pool(self) -> &'static Pool {
@@ -92,6 +106,8 @@ struct Inner {
     free: Vec<Stack>,
     /// Slots never handed out: the slab's next slot and how many are left.
     fresh: Vec<(*mut u8, usize)>,
+    /// Every slab: its start and its bytes.
+    slabs: Vec<(*mut u8, usize)>,
 }
 
 // SAFETY: `inner` is touched under `lock` only; the slots it names are memory that nobody else uses.
@@ -100,7 +116,13 @@ unsafe impl Sync for Pool {}
 static POOLS: [Pool; CLASSES] = [const {
     Pool {
         lock: RawLock::new(Rank::Stacks),
-        inner: UnsafeCell::new(Inner { promised: 0, mapped: 0, free: Vec::new(), fresh: Vec::new() }),
+        inner: UnsafeCell::new(Inner {
+            promised: 0,
+            mapped: 0,
+            free: Vec::new(),
+            fresh: Vec::new(),
+            slabs: Vec::new(),
+        }),
     }
 }; CLASSES];
 
@@ -158,6 +180,57 @@ pub fn give(class: Class, slots: &[Stack]) {
     with(class, |inner| inner.free.extend_from_slice(slots));
 }
 
+/// Gives all stacks back to the system, whatever was promised.
+///
+/// # Safety
+/// There are no goroutines, and no cache holds a slot.
+pub unsafe fn release_all() {
+    for class in (0..CLASSES as u8).map(Class) {
+        with(class, |inner| {
+            SLOTS.fetch_sub(inner.mapped, Relaxed);
+            for (base, bytes) in std::mem::take(&mut inner.slabs) {
+                // SAFETY: mapped by `map_slots`; nobody stands on it, as the caller promises.
+                unsafe { mem::unmap(base, bytes) };
+            }
+            (inner.free, inner.fresh) = (Vec::new(), Vec::new());
+            (inner.promised, inner.mapped) = (0, 0);
+        });
+    }
+}
+
+/// Bytes of address space, and bytes of memory, of all stacks.
+pub fn usage() -> (usize, usize) {
+    let (mut reserved, mut resident) = (0, 0);
+    for class in (0..CLASSES as u8).map(Class) {
+        with(class, |inner| {
+            for &(base, bytes) in &inner.slabs {
+                reserved += bytes;
+                resident += mem::resident(base, bytes);
+            }
+        });
+    }
+    (reserved, resident)
+}
+
+/// For a fork: nobody else may be at a pool.
+pub fn lock_all() {
+    POOLS.iter().for_each(|p| p.lock.lock());
+}
+
+pub fn unlock_all() {
+    POOLS.iter().for_each(|p| p.lock.unlock());
+}
+
+/// In a forked child: the stacks are the parent's goroutines'. They stay mapped, since the child may stand on one, and
+/// nobody uses them.
+pub fn forget_all() {
+    for class in (0..CLASSES as u8).map(Class) {
+        with(class, |inner| {
+            *inner = Inner { promised: 0, mapped: 0, free: Vec::new(), fresh: Vec::new(), slabs: Vec::new() };
+        });
+    }
+}
+
 fn with<R>(class: Class, f: impl FnOnce(&mut Inner) -> R) -> R {
     let pool = class.pool();
     pool.lock.lock();
@@ -177,7 +250,10 @@ fn map_slots(class: Class, inner: &mut Inner, slots: usize) -> bool {
     let Some(bytes) = class.size().checked_mul(slots) else {
         return false;
     };
-    if inner.free.try_reserve(inner.mapped + slots - inner.free.len()).is_err() || inner.fresh.try_reserve(1).is_err() {
+    if inner.free.try_reserve(inner.mapped + slots - inner.free.len()).is_err()
+        || inner.fresh.try_reserve(1).is_err()
+        || inner.slabs.try_reserve(1).is_err()
+    {
         return false;
     }
     let Some(base) = mem::map(bytes) else {
@@ -194,6 +270,7 @@ fn map_slots(class: Class, inner: &mut Inner, slots: usize) -> bool {
     // SAFETY: our own fresh mapping; the advice changes no contents. Failure means there are no huge pages.
     unsafe { mem::advise(base, bytes, libc::MADV_NOHUGEPAGE) };
     inner.fresh.push((base, slots));
+    inner.slabs.push((base, bytes));
     inner.mapped += slots;
     true
 }
@@ -216,7 +293,6 @@ fn guard_limit(probe: *mut u8) -> usize {
 }
 
 fn guard(low: *mut u8, bytes: usize) {
-    let bytes = bytes.max(mem::page_size());
     // SAFETY: the low end of a slot that nobody has used yet.
     let ok = unsafe {
         if GUARD_LIMIT.load(Relaxed) == usize::MAX {

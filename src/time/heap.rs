@@ -20,6 +20,11 @@ impl<T: Copy> Heap<T> {
         self.items.len()
     }
 
+    /// Everything in it, in no order.
+    pub fn into_items(self) -> Vec<(i64, T)> {
+        self.items
+    }
+
     /// The earliest time, if there is one.
     #[inline]
     pub fn earliest(&self) -> Option<i64> {

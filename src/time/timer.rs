@@ -72,7 +72,7 @@ impl Timer {
         // SAFETY: the layout is not empty.
         let at = NonNull::new(unsafe { std::alloc::alloc(layout) })?.cast::<Timer>();
         let timer = Timer {
-            head: TimerHead { live_entry: 0.into(), fire, forget },
+            head: TimerHead { live_entry: 0.into(), fire, forget, lost },
             refs: AtomicUsize::new(1),
             lock: RawLock::new(Rank::Timer),
             armed: Cell::new(false),
@@ -387,4 +387,14 @@ unsafe fn fire(head: &'static TimerHead, number: u64, now: i64) {
 unsafe fn forget(head: &'static TimerHead) {
     // SAFETY: as in `fire`.
     unsafe { &*ptr::from_ref(head).cast::<Timer>() }.unref();
+}
+
+unsafe fn lost(head: &'static TimerHead) {
+    // SAFETY: as in `fire`.
+    let timer = unsafe { &*ptr::from_ref(head).cast::<Timer>() };
+    timer.lock.lock();
+    timer.armed.set(false);
+    timer.entry.set(None);
+    timer.lock.unlock();
+    timer.unref();
 }

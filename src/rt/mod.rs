@@ -1,12 +1,24 @@
-//! Birth of the runtime: configuration from the caller, else from the environment, else the defaults.
+//! Birth and death of the runtime: configuration from the caller, else from the environment, else the defaults; stop,
+//! fork, and what is done when everybody sleeps for ever.
+//!
+//! The runtime is DOWN, UP or STOPPING. What needs a scheduler calls [`ensure_up`], inside the handshake of an entry; a
+//! stop first says STOPPING, then makes every running thread see it (a barrier), and then waits until nobody is inside.
+
+mod deadlock;
+mod fork;
+mod run;
+mod stop;
+
+pub use run::run;
+pub use stop::stop;
 
 use crate::error::{Error, Result};
 use crate::sched::{find, global, monitor};
 use crate::sys::lock::{Rank, RawLock};
 use crate::sys::stack::{self, Class};
 use crate::sys::throw::{install_panic_hook, print_line};
-use crate::sys::{cpu, errno};
-use std::sync::atomic::{AtomicBool, Ordering::*};
+use crate::sys::{barrier, cpu, errno};
+use std::sync::atomic::{AtomicU8, AtomicU32, Ordering::*};
 
 /// What a program may choose. Zero is the default everywhere.
 #[derive(Clone, Copy, Default)]
@@ -22,19 +34,24 @@ pub struct Config {
 
 const MAX_THREADS: usize = 10_000;
 
+const DOWN: u8 = 0;
+const UP: u8 = 1;
+const STOPPING: u8 = 2;
+
+/// Held by whoever starts, stops, or changes the number of Ps.
 static LOCK: RawLock = RawLock::new(Rank::Lifecycle);
-static UP: AtomicBool = AtomicBool::new(false);
+static STATE: AtomicU8 = AtomicU8::new(DOWN);
+/// For how many Ps the caches' stacks are promised.
+static RESERVED: AtomicU32 = AtomicU32::new(0);
 
-/// Whether the runtime has been started.
-#[inline]
-pub fn is_up() -> bool {
-    UP.load(Acquire)
-}
-
-/// Starts the runtime with defaults unless it is up.
+/// Starts the runtime with defaults unless it is up. `Canceled` while it stops.
 #[inline]
 pub fn ensure_up() -> Result {
-    if is_up() { Ok(()) } else { start_with_defaults() }
+    match STATE.load(Acquire) {
+        UP => Ok(()),
+        STOPPING => Err(Error::Canceled),
+        _ => start_with_defaults(),
+    }
 }
 
 #[cold]
@@ -62,46 +79,64 @@ enum OnBad {
 fn start(config: Config, on_bad: OnBad) -> Result {
     errno::preserved(|| {
         LOCK.lock();
-        let r = if is_up() { Err(Error::Busy) } else { start_locked(config, on_bad) };
+        let r = if STATE.load(Relaxed) == DOWN { start_locked(config, on_bad) } else { Err(Error::Busy) };
         LOCK.unlock();
         r
     })
 }
 
 fn start_locked(config: Config, on_bad: OnBad) -> Result {
-    let chosen = Config {
-        stack_size: or_env(config.stack_size, "RT_STACK_SIZE", stack::MIN_SIZE, on_bad)?.unwrap_or(stack::DEFAULT_SIZE),
-        maxprocs: procs(config.maxprocs, on_bad)?,
-        max_threads: if config.max_threads == 0 { MAX_THREADS } else { config.max_threads },
-        cooperative: config.cooperative,
-    };
+    let stack_size =
+        or_env(config.stack_size, "RT_STACK_SIZE", stack::MIN_SIZE, on_bad)?.unwrap_or(stack::DEFAULT_SIZE);
+    let procs = procs(config.maxprocs, on_bad)? as u32;
+    let max_threads = if config.max_threads == 0 { MAX_THREADS } else { config.max_threads };
     check_debug_list(on_bad)?;
     // One thread watches, and one at least must run goroutines.
-    if chosen.stack_size < stack::MIN_SIZE || chosen.max_threads < 2 || Class::of(chosen.stack_size).is_none() {
+    if stack_size < stack::MIN_SIZE || max_threads < 2 {
         return Err(Error::Invalid);
     }
+    let class = Class::of(stack_size).ok_or(Error::Invalid)?;
     install_panic_hook();
-    let procs = chosen.maxprocs as u32;
-    if !global::reserve(procs, chosen.stack_size) {
+    fork::install();
+    barrier::register();
+    if !global::reserve(procs, class) {
         return Err(Error::NoMemory);
     }
-    if monitor::start(chosen.max_threads, chosen.cooperative).is_err() {
-        global::unreserve(procs, chosen.stack_size);
+    if monitor::start(max_threads, config.cooperative, deadlock::check).is_err() {
+        global::unreserve(procs, class);
         return Err(Error::NoMemory);
     }
+    RESERVED.store(procs, Relaxed);
     find::set_up();
-    global::set_up(procs);
+    global::set_default_class(class);
+    global::set_procs(procs);
     monitor::start_first_worker();
-    UP.store(true, Release);
+    STATE.store(UP, Release);
     Ok(())
 }
 
 /// The number of Ps: that of the runtime, or the one it would be started with.
 pub fn maxprocs() -> usize {
-    if is_up() {
+    if STATE.load(Acquire) != DOWN {
         return global::procs() as usize;
     }
     errno::preserved(|| procs(0, OnBad::Ignore)).unwrap_or(1)
+}
+
+/// Makes the number of Ps `n`, at most 1024, and answers the former one.
+pub fn set_maxprocs(n: usize) -> Result<usize> {
+    ensure_up()?;
+    let n = n.min(global::MAX_PROCS) as u32;
+    LOCK.lock();
+    let before = global::procs();
+    let more = n.saturating_sub(RESERVED.load(Relaxed));
+    let ok = more == 0 || global::reserve(more, global::default_class());
+    if ok && STATE.load(Relaxed) == UP {
+        RESERVED.fetch_add(more, Relaxed);
+        global::set_procs(n);
+    }
+    LOCK.unlock();
+    if ok { Ok(before as usize) } else { Err(Error::NoMemory) }
 }
 
 fn procs(chosen: usize, on_bad: OnBad) -> Result<usize> {
@@ -114,18 +149,14 @@ fn or_env(value: usize, name: &str, least: usize, on_bad: OnBad) -> Result<Optio
     if value != 0 {
         return Ok(Some(value));
     }
-    let Some(text) = std::env::var_os(name).filter(|t| !t.is_empty()) else {
-        return Ok(None);
-    };
+    let Some(text) = std::env::var_os(name).filter(|t| !t.is_empty()) else { return Ok(None) };
     match text.to_str().and_then(|t| t.trim().parse().ok()).filter(|&n| n >= least) {
         Some(n) => Ok(Some(n)),
         None if on_bad == OnBad::Refuse => Err(Error::Invalid),
         None if on_bad == OnBad::Ignore => Ok(None),
         None => {
-            print_line(format_args!(
-                "gort: warning: {name}={} ignored: a number from {least} on is wanted",
-                text.display()
-            ));
+            let text = text.display();
+            print_line(format_args!("gort: warning: {name}={text} ignored: a number from {least} on is wanted"));
             Ok(None)
         }
     }
@@ -133,9 +164,7 @@ fn or_env(value: usize, name: &str, least: usize, on_bad: OnBad) -> Result<Optio
 
 /// `RT_DEBUG` is a comma list of words; none has a meaning in this version.
 fn check_debug_list(on_bad: OnBad) -> Result {
-    let Some(text) = std::env::var_os("RT_DEBUG") else {
-        return Ok(());
-    };
+    let Some(text) = std::env::var_os("RT_DEBUG") else { return Ok(()) };
     for word in text.to_string_lossy().split(',').map(str::trim).filter(|w| !w.is_empty()) {
         if on_bad == OnBad::Refuse {
             return Err(Error::Invalid);

@@ -1,0 +1,100 @@
+//! Looking in: dumps and counts.
+
+use super::base::{RT_EINVAL, RT_OK};
+use super::entry;
+use crate::observe::{dump, stats};
+use crate::sys::errno;
+use std::ffi::c_int;
+
+/// What rt_stats_read answers. Set struct_size; the rest is written.
+#[repr(C)]
+#[allow(non_camel_case_types)]
+pub struct rt_stats {
+    /// sizeof(rt_stats)
+    pub struct_size: usize,
+    /// Goroutines there are.
+    pub goroutines: u64,
+    /// Goroutines there ever were.
+    pub goroutines_total: u64,
+    /// Threads the runtime has.
+    pub threads: u64,
+    /// How many goroutines may run at once.
+    pub procs: u64,
+    /// Switches to a goroutine.
+    pub switches: u64,
+    /// Times that work was taken from another P.
+    pub steals: u64,
+    /// Times that a P was handed to another thread while its goroutine ran on or kept its thread.
+    pub handoffs: u64,
+    /// Deadlines and timers that are pending, dead ones not yet swept included.
+    pub timers: u64,
+    /// Descriptors that are waited on.
+    pub poll_fds: u64,
+    /// Address space of all stacks, bytes.
+    pub stack_bytes_reserved: u64,
+    /// Memory that stacks hold, bytes; as the system counts it.
+    pub stack_bytes_resident: u64,
+}
+
+/**
+ * Reads the counts of the runtime. Each is exact in itself; together they are of no one moment.
+ *
+ * @param stats  in: struct_size; out: the counts, up to the smaller of the caller's size and the library's
+ * Returns RT_OK.
+ * Errors: RT_EINVAL: stats is NULL, or struct_size is smaller than in version 0.2.
+ * Call from: any thread. Blocks: nothing. Since 0.2.
+ */
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rt_stats_read(stats: *mut rt_stats) -> c_int {
+    // SAFETY: the caller passes NULL or a struct that begins with its size.
+    let size = match unsafe { stats.cast::<usize>().as_ref() } {
+        Some(&size) if size >= size_of::<rt_stats>() => size,
+        _ => return RT_EINVAL,
+    };
+    let s = entry(|_| errno::preserved(stats::read));
+    let out = rt_stats {
+        struct_size: size,
+        goroutines: s.goroutines,
+        goroutines_total: s.goroutines_total,
+        threads: s.threads,
+        procs: s.procs,
+        switches: s.switches,
+        steals: s.steals,
+        handoffs: s.handoffs,
+        timers: s.timers,
+        poll_fds: 0,
+        stack_bytes_reserved: s.stack_bytes_reserved,
+        stack_bytes_resident: s.stack_bytes_resident,
+    };
+    // SAFETY: the caller's struct is at least as large.
+    unsafe { stats.write_unaligned(out) };
+    RT_OK
+}
+
+/**
+ * Writes every goroutine to a descriptor: id, name, state, what it waits for and how long, where it was started, and, if it is
+ * parked, its stack with the names there are. Nothing stops meanwhile: what runs may show what it no longer is.
+ *
+ * @param fd  a descriptor to write to
+ * Returns RT_OK.
+ * Errors: RT_EINVAL: it could not be written.
+ * Call from: any thread. Blocks: the thread, as write does. Since 0.2.
+ */
+#[unsafe(no_mangle)]
+pub extern "C" fn rt_dump(fd: c_int) -> c_int {
+    entry(|_| if dump::write(fd) { RT_OK } else { RT_EINVAL })
+}
+
+/**
+ * Writes a dump to standard error whenever a signal comes. The signal's handler is replaced; a thread of its own writes the
+ * dump.
+ *
+ * @param signo  a signal, such as SIGQUIT or SIGUSR1
+ * Returns RT_OK.
+ * Errors: RT_EINVAL: no such signal, or one that can't be handled; else what pipe or the making of a thread answers.
+ * Call from: any thread. Blocks: nothing. Since 0.2.
+ */
+#[unsafe(no_mangle)]
+pub extern "C" fn rt_dump_on_signal(signo: c_int) -> c_int {
+    entry(|_| errno::preserved(|| -dump::on_signal(signo)))
+}

@@ -1,0 +1,224 @@
+//! The dump: every goroutine, one paragraph each, in the manner of Go's.
+//!
+//! ```text
+//! goroutine 7 "worker" [chan receive, 3 minutes]:
+//!   worker_main+0x3a (./server)
+//!   started at worker_main (./server)
+//! ```
+//! It takes no locks and stops nobody: each record is read as it is, and a goroutine that runs meanwhile may show what it no
+//! longer is. Only parked goroutines show a stack.
+
+use super::frames;
+use crate::sched::g::{self, G};
+use crate::sched::state::Kind;
+use crate::sched::{global, monitor, spawn};
+use crate::sys::{clock, errno};
+use std::ffi::{CStr, c_int};
+use std::fmt::{self, Write};
+use std::os::fd::RawFd;
+use std::sync::atomic::{AtomicI32, Ordering::*};
+
+/// Return addresses shown of one goroutine.
+const FRAMES: usize = 16;
+
+/// A descriptor that is written through a small buffer: no allocation.
+struct Out {
+    fd: RawFd,
+    buf: [u8; 1024],
+    len: usize,
+    failed: bool,
+}
+
+impl Out {
+    fn new(fd: RawFd) -> Out {
+        Out { fd, buf: [0; 1024], len: 0, failed: false }
+    }
+
+    fn flush(&mut self) {
+        let mut from = 0;
+        while from < self.len && !self.failed {
+            // SAFETY: initialised bytes of the buffer.
+            let n = unsafe { libc::write(self.fd, self.buf[from..self.len].as_ptr().cast(), self.len - from) };
+            match n {
+                n if n > 0 => from += n as usize,
+                // SAFETY: the calling thread's own errno.
+                _ if unsafe { *errno::location() } == libc::EINTR => {}
+                _ => self.failed = true,
+            }
+        }
+        self.len = 0;
+    }
+}
+
+impl Write for Out {
+    fn write_str(&mut self, s: &str) -> fmt::Result {
+        for &b in s.as_bytes() {
+            if self.len == self.buf.len() {
+                self.flush();
+            }
+            self.buf[self.len] = b;
+            self.len += 1;
+        }
+        Ok(())
+    }
+}
+
+/// Writes the dump to a descriptor. False if that failed.
+pub fn write(fd: RawFd) -> bool {
+    errno::preserved(|| {
+        let mut out = Out::new(fd);
+        let _ = everything(&mut out);
+        out.flush();
+        !out.failed
+    })
+}
+
+/// The dump of a deadlock, to standard error.
+pub fn deadlock() {
+    let mut out = Out::new(2);
+    let _ = out.write_str("gort: all goroutines are asleep - deadlock!\n\n");
+    let _ = everything(&mut out);
+    out.flush();
+}
+
+fn everything(out: &mut Out) -> fmt::Result {
+    let procs = global::procs();
+    let threads = if procs == 0 { 0 } else { monitor::threads() };
+    writeln!(out, "gort {}: {} goroutines, {threads} threads, {procs} Ps", env!("CARGO_PKG_VERSION"), spawn::count())?;
+    let now = clock::now();
+    for g in g::all().filter(|g| !g.is_thread.get() && g.word.is_alive()) {
+        goroutine(out, g, now)?;
+    }
+    Ok(())
+}
+
+fn goroutine(out: &mut Out, g: &'static G, now: i64) -> fmt::Result {
+    write!(out, "\ngoroutine {}", g.id.load(Relaxed))?;
+    g::with_name(g, |name| match name.and_then(|n| CStr::from_bytes_until_nul(&n.0).ok()) {
+        Some(name) => write!(out, " \"{}\"", name.to_string_lossy()),
+        None => Ok(()),
+    })?;
+    let waiting = g.word.waiting();
+    match waiting {
+        Some(_) => writeln!(out, " [{}{}]:", reason(g), Since(now - g.since.load(Relaxed)))?,
+        None => writeln!(out, " [{}]:", g.word.name())?,
+    }
+    if let Some(token) = waiting {
+        stack(out, g)?;
+        if !g.word.is_waiting(token) {
+            out.write_str("  (it has gone on meanwhile)\n")?;
+        }
+    }
+    if let Some(f) = g.entry.get() {
+        out.write_str("  started at ")?;
+        show(out, f as usize)?;
+    }
+    Ok(())
+}
+
+/// Why it waits: what the caller of a park said, or the kind of wait.
+fn reason(g: &G) -> std::borrow::Cow<'static, str> {
+    let reason = g.reason.load(Relaxed);
+    if reason.is_null() {
+        let kind = if g.word.waiting_in(Kind::Park).is_some() { "park" } else { "wait" };
+        return kind.into();
+    }
+    // SAFETY: reasons are strings of static life.
+    unsafe { CStr::from_ptr(reason) }.to_string_lossy()
+}
+
+/// How long, from a minute on, as Go has it.
+struct Since(i64);
+
+impl fmt::Display for Since {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 / 1_000_000 {
+            ms if ms < 1_000 => write!(f, ", {ms} ms"),
+            ms if ms < 60_000 => write!(f, ", {} s", ms / 1_000),
+            ms => write!(f, ", {} minutes", ms / 60_000),
+        }
+    }
+}
+
+fn stack(out: &mut Out, g: &'static G) -> fmt::Result {
+    let (sp, top) = (g.sp.get(), g.stack.get().top());
+    let size = g.class.get().size() - g.class.get().guard();
+    if sp.is_null() || top.is_null() || !(top.wrapping_sub(size)..top).contains(&sp) {
+        return Ok(());
+    }
+    let mut result = Ok(());
+    // SAFETY: from the saved stack pointer to the top of the goroutine's own slot, above its guard. Slots stay mapped
+    // while the runtime is up.
+    unsafe {
+        frames::scan(sp, top, FRAMES, |place| {
+            result = result.and_then(|()| out.write_str("  ")).and_then(|()| line(out, place));
+        });
+    }
+    result
+}
+
+fn show(out: &mut Out, address: usize) -> fmt::Result {
+    match frames::place(address) {
+        Some(place) => line(out, &place),
+        None => writeln!(out, "{address:#x}"),
+    }
+}
+
+fn line(out: &mut Out, place: &frames::Place<'_>) -> fmt::Result {
+    if let Some(name) = place.name {
+        write!(out, "{}", name.to_string_lossy())?;
+    }
+    if place.offset > 0 {
+        write!(out, "+{:#x}", place.offset)?;
+    }
+    writeln!(out, " ({})", place.object.to_string_lossy())
+}
+
+/// Writes a dump to standard error whenever the signal comes. Answers 0 or an errno value.
+pub fn on_signal(signo: c_int) -> c_int {
+    static PIPE: AtomicI32 = AtomicI32::new(-1);
+    extern "C" fn handler(_: c_int) {
+        let fd = PIPE.load(Relaxed);
+        errno::preserved(|| {
+            // SAFETY: one byte into our own pipe, which never blocks: a full one has a dump coming anyway.
+            unsafe { libc::write(fd, c"d".as_ptr().cast(), 1) };
+        });
+    }
+    if PIPE.load(Relaxed) < 0 {
+        match start_dumper() {
+            Ok(fd) => PIPE.store(fd, Relaxed),
+            Err(e) => return e,
+        }
+    }
+    // SAFETY: plain data, zero is valid; the handler does what a handler may.
+    unsafe {
+        let mut action: libc::sigaction = std::mem::zeroed();
+        action.sa_sigaction = handler as *const () as usize;
+        action.sa_flags = libc::SA_RESTART | libc::SA_ONSTACK;
+        if libc::sigaction(signo, &action, std::ptr::null_mut()) != 0 { *errno::location() } else { 0 }
+    }
+}
+
+/// A thread that writes a dump for each byte that comes through a pipe. Answers the pipe's end to write to.
+fn start_dumper() -> Result<RawFd, c_int> {
+    let mut ends = [0; 2];
+    // SAFETY: room for two descriptors.
+    if unsafe { libc::pipe2(ends.as_mut_ptr(), libc::O_CLOEXEC) } != 0 {
+        // SAFETY: the calling thread's own errno.
+        return Err(unsafe { *errno::location() });
+    }
+    let (from, to) = (ends[0], ends[1]);
+    // SAFETY: our own descriptor: the handler must never block.
+    unsafe { libc::fcntl(to, libc::F_SETFL, libc::O_NONBLOCK) };
+    let dumper = move || {
+        let mut byte = 0u8;
+        // SAFETY: one byte of room, from our own pipe.
+        while unsafe { libc::read(from, (&raw mut byte).cast(), 1) } == 1 {
+            write(2);
+        }
+    };
+    match std::thread::Builder::new().name("gort-dump".into()).stack_size(256 << 10).spawn(dumper) {
+        Ok(_) => Ok(to),
+        Err(_) => Err(libc::EAGAIN),
+    }
+}

@@ -1,0 +1,106 @@
+//! The stack of a parked goroutine, as far as it can be read without unwinding it.
+//!
+//! Frames of C code have no chain to follow, and unwinding foreign frames from outside needs their tables. What can be done
+//! for any code: of the words on the stack, those that point behind a call instruction in an executable mapping of a
+//! known object are return addresses, of live frames or of dead ones further down. They are named with `dladdr`.
+
+use std::ffi::{CStr, c_void};
+
+/// An address in an object of the process, by name.
+pub struct Place<'a> {
+    /// The function, if it has a name in the object's dynamic symbols.
+    pub name: Option<&'a CStr>,
+    pub object: &'a CStr,
+    /// Bytes from the function, else from the object's base.
+    pub offset: usize,
+}
+
+/// What lies at an address of code.
+pub fn place(address: usize) -> Option<Place<'static>> {
+    // SAFETY: plain data; zero is valid.
+    let mut info: libc::Dl_info = unsafe { std::mem::zeroed() };
+    // SAFETY: dladdr accepts any address.
+    if unsafe { libc::dladdr(address as *const c_void, &mut info) } == 0 || info.dli_fname.is_null() {
+        return None;
+    }
+    // SAFETY: dladdr answers strings of the object, which stays loaded while code of it is on a stack.
+    let object = unsafe { CStr::from_ptr(info.dli_fname) };
+    // SAFETY: as above.
+    let name = (!info.dli_sname.is_null()).then(|| unsafe { CStr::from_ptr(info.dli_sname) });
+    let base = if info.dli_saddr.is_null() { info.dli_fbase } else { info.dli_saddr };
+    Some(Place { name, object, offset: address - base as usize })
+}
+
+/// Whether the instruction before `address` is a call.
+///
+/// # Safety
+/// The bytes before the address are readable.
+#[cfg(target_arch = "x86_64")]
+unsafe fn follows_call(address: usize) -> bool {
+    // SAFETY: the caller's promise; seven bytes are the longest form looked for.
+    let b = unsafe { std::slice::from_raw_parts((address - 7) as *const u8, 7) };
+    // call rel32; call r/m64 in its lengths: ff /2 with a register, [reg], [reg + 8], [rip + 32] or [reg + 32].
+    let is_ff2 = |i: usize| b[i] == 0xff && b[i + 1] & 0x38 == 0x10;
+    b[2] == 0xe8 || is_ff2(5) || is_ff2(4) || is_ff2(3) || is_ff2(1) || is_ff2(0)
+}
+
+/// # Safety
+/// The bytes before the address are readable.
+#[cfg(target_arch = "aarch64")]
+unsafe fn follows_call(address: usize) -> bool {
+    if address % 4 != 0 {
+        return false;
+    }
+    // SAFETY: the caller's promise.
+    let op = unsafe { *((address - 4) as *const u32) };
+    op >> 26 == 0b100101 || op & 0xffff_fc1f == 0xd63f_0000
+}
+
+/// Calls `found` for what look like return addresses between `sp` and `top`, the innermost first, at most `most`.
+///
+/// # Safety
+/// The words from `sp` to `top` are readable. They may change meanwhile; then what is found is of no one moment.
+pub unsafe fn scan(sp: *const u8, top: *const u8, most: usize, mut found: impl FnMut(&Place<'_>)) {
+    let mut left = most;
+    let mut at = sp.cast::<usize>();
+    while left > 0 && at.cast::<u8>() < top {
+        // SAFETY: within the range that the caller vouches for.
+        let word = unsafe { at.read_volatile() };
+        at = at.wrapping_add(1);
+        if word < 1 << 16 {
+            continue;
+        }
+        // The look-up comes first: it says that the address lies in a mapped object.
+        let Some(place) = place(word).filter(|p| p.offset >= 7 && is_code(word)) else { continue };
+        // SAFETY: inside the code of an object, at least seven bytes from its start.
+        if unsafe { follows_call(word) } {
+            found(&place);
+            left -= 1;
+        }
+    }
+}
+
+/// Whether an address of a known object is in one of its executable segments.
+fn is_code(address: usize) -> bool {
+    struct Search {
+        address: usize,
+        found: bool,
+    }
+    unsafe extern "C" fn look(info: *mut libc::dl_phdr_info, _: usize, search: *mut c_void) -> i32 {
+        // SAFETY: the search below, and what the loader passes.
+        let (info, search) = unsafe { (&*info, &mut *search.cast::<Search>()) };
+        for i in 0..info.dlpi_phnum as usize {
+            // SAFETY: within the header table.
+            let h = unsafe { &*info.dlpi_phdr.add(i) };
+            let start = info.dlpi_addr as usize + h.p_vaddr as usize;
+            if h.p_type == libc::PT_LOAD && h.p_flags & libc::PF_X != 0 && search.address >= start + 7 {
+                search.found |= search.address <= start + h.p_memsz as usize;
+            }
+        }
+        search.found as i32
+    }
+    let mut search = Search { address, found: false };
+    // SAFETY: `look` matches the type, and the search outlives the call.
+    unsafe { libc::dl_iterate_phdr(Some(look), (&raw mut search).cast()) };
+    search.found
+}

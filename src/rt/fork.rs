@@ -1,0 +1,49 @@
+//! Fork. The parent goes on undisturbed; the child has no runtime, and what next needs one starts a fresh one.
+//!
+//! Only the forking thread lives on in the child. The locks of the runtime are taken before the fork and are simply free
+//! again in the child, so that what they guard is whole there. The child forgets Ps, threads and goroutines of the parent:
+//! their memory stays (the child may stand on a goroutine's stack), nobody will use it. A child forked on a goroutine may
+//! only exec or exit.
+
+use super::{DOWN, LOCK, RESERVED, STATE, run};
+use crate::sched::{g, global, m};
+use crate::sys::stack;
+use std::sync::atomic::{AtomicBool, Ordering::*};
+
+/// Asks to be told of forks. Once.
+pub fn install() {
+    static DONE: AtomicBool = AtomicBool::new(false);
+    if !DONE.swap(true, Relaxed) {
+        // SAFETY: the three functions are what pthread_atfork wants. Without memory for the entry a forked child is as
+        // before: it has to exec.
+        unsafe { libc::pthread_atfork(Some(prepare), Some(parent), Some(child)) };
+    }
+}
+
+unsafe extern "C" fn prepare() {
+    LOCK.lock();
+    global::lock();
+    g::lock_table();
+    stack::lock_all();
+}
+
+unsafe extern "C" fn parent() {
+    unlock_all();
+}
+
+fn unlock_all() {
+    stack::unlock_all();
+    g::unlock_table();
+    global::unlock();
+    LOCK.unlock();
+}
+
+unsafe extern "C" fn child() {
+    unlock_all();
+    STATE.store(DOWN, Release);
+    RESERVED.store(0, Relaxed);
+    run::forget_all();
+    m::forget_others();
+    global::forget();
+    stack::forget_all();
+}

@@ -1,0 +1,51 @@
+//! How a goroutine ends: its deferred functions, and leaving from anywhere.
+//!
+//! Deferred functions are the program's: they run on the goroutine's stack, outside the runtime. One of them may defer
+//! more, park, or leave by `goexit` in its turn; the list lives in the record, so whoever is innermost goes on with it.
+
+use super::g::{G, GoFn};
+use super::{handshake, run};
+use std::ffi::c_void;
+use std::ptr;
+
+/// A function put off to the goroutine's end.
+pub struct Deferred {
+    f: GoFn,
+    arg: *mut c_void,
+    next: *mut Deferred,
+}
+
+/// Puts `f(arg)` off to the end of the calling goroutine. False if no memory is left.
+pub fn defer(g: &G, f: GoFn, arg: *mut c_void) -> bool {
+    let layout = std::alloc::Layout::new::<Deferred>();
+    // SAFETY: the layout is not empty.
+    let at = unsafe { std::alloc::alloc(layout) }.cast::<Deferred>();
+    if at.is_null() {
+        return false;
+    }
+    // SAFETY: fresh memory of the right layout.
+    unsafe { at.write(Deferred { f, arg, next: g.deferred.get() }) };
+    g.deferred.set(at);
+    true
+}
+
+/// Runs what was deferred, last first. Inside the runtime; leaves it for each.
+pub fn run_deferred(g: &G) {
+    while let Some(d) = ptr::NonNull::new(g.deferred.get()) {
+        // SAFETY: made by `defer` with this layout, and taken off the list before it is used.
+        let d = unsafe { Box::from_raw(d.as_ptr()) };
+        g.deferred.set(d.next);
+        let (f, arg) = (d.f, d.arg);
+        drop(d);
+        handshake::leave_for_user();
+        // SAFETY: the caller of rt_defer vouches for its function and argument.
+        unsafe { f(arg) };
+        let _ = handshake::enter();
+    }
+}
+
+/// Ends the calling goroutine from wherever it is. Frames are left without their destructors.
+pub fn goexit(g: &'static G) -> ! {
+    run_deferred(g);
+    run::end(g)
+}
