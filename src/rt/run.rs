@@ -30,8 +30,9 @@ static COUNT: AtomicUsize = AtomicUsize::new(0);
 fn with<R>(f: impl FnOnce(&mut Vec<Arc<Note>>) -> R) -> R {
     RUNS.lock.lock();
     // SAFETY: the lock is held, and `f` does not come back here.
-    let r = f(unsafe { &mut *RUNS.list.get() });
-    COUNT.store(unsafe { (*RUNS.list.get()).len() }, Relaxed);
+    let list = unsafe { &mut *RUNS.list.get() };
+    let r = f(list);
+    COUNT.store(list.len(), Relaxed);
     RUNS.lock.unlock();
     r
 }
