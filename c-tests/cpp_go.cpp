@@ -98,7 +98,6 @@ static void refused() {
 }
 
 static void options() {
-    gort::wait_group wg;
     gort::opts with;
     with.name = "a worker";
     with.stack_size = 64 * 1024;

@@ -44,9 +44,9 @@ static void through_select() {
     CHECK_EQ(went, 1);
     CHECK(sent);
     CHECK_EQ(*a, 1);
-    gort::select(gort::recv(room, [](std::optional<ptr> v) { CHECK_EQ(**v, 2); }));
+    gort::select(gort::recv(room, [](std::optional<ptr> v) { CHECK_EQ(*v.value(), 2); }));
     // The callable is move-only too.
-    gort::select(gort::recv(full, [p = std::make_unique<int>(3)](std::optional<ptr> v) { CHECK_EQ(**v + *p, 3); }));
+    gort::select(gort::recv(full, [p = std::make_unique<int>(3)](std::optional<ptr> v) { CHECK_EQ(*v.value() + *p, 3); }));
 }
 
 static void through_the_rest() {

@@ -19,6 +19,8 @@ pub enum Error {
     Canceled,
     /// Nothing can ever happen again.
     Deadlock,
+    /// It has to wait, and the runtime is down: `capi` starts it and tries again.
+    NotUp,
     /// Not from here, or not what is so.
     NotPermitted,
 }

@@ -1,7 +1,7 @@
 //! Channels: typed by the size of their elements, which are copied in and out.
 
 use super::base::{RT_EAGAIN, RT_EINVAL, RT_EPERM};
-use super::{code, entry};
+use super::{code, entry, waiting};
 use crate::sync::chan::{self, Chan};
 use crate::sys::errno;
 use crate::time::timeout::Timeout;
@@ -175,20 +175,20 @@ pub unsafe extern "C" fn rt_chan_recv_timeout(c: *mut rt_chan, elem: *mut c_void
 unsafe fn send(c: *mut rt_chan, elem: *const c_void, timeout: Timeout) -> c_int {
     // SAFETY: the caller holds a reference.
     match unsafe { of(c) } {
-        None => entry(|_| code(chan::wait_on_nil(true, timeout))),
+        None => code(waiting(|_| chan::wait_on_nil(true, timeout))),
         Some(chan) if chan.is_fed() => RT_EPERM,
         Some(chan) if elem.is_null() && chan.elem_size() > 0 => RT_EINVAL,
         // SAFETY: elem as the caller promises.
-        Some(chan) => entry(|_| code(unsafe { chan.send(elem.cast(), timeout) })),
+        Some(chan) => code(waiting(|_| unsafe { chan.send(elem.cast(), timeout) })),
     }
 }
 
 unsafe fn recv(c: *mut rt_chan, elem: *mut c_void, timeout: Timeout) -> c_int {
     // SAFETY: the caller holds a reference.
     match unsafe { of(c) } {
-        None => entry(|_| code(chan::wait_on_nil(false, timeout))),
+        None => code(waiting(|_| chan::wait_on_nil(false, timeout))),
         // SAFETY: elem as the caller promises.
-        Some(chan) => entry(|_| code(unsafe { chan.recv(elem.cast(), timeout) })),
+        Some(chan) => code(waiting(|_| unsafe { chan.recv(elem.cast(), timeout) })),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::base::{RT_EINVAL, RT_OK, rt_fn};
 use super::sync::{mutex, rt_mutex};
-use super::{code, entry};
+use super::{code, entry, waiting};
 use crate::error::Error;
 use crate::sync::cond::Cond;
 use crate::sync::once::Once;
@@ -89,7 +89,7 @@ pub unsafe extern "C" fn rt_rwmutex_lock(rw: *mut rt_rwmutex) -> c_int {
     match unsafe { rwmutex(rw) } {
         None => RT_EINVAL,
         Some(rw) if rw.try_lock().is_ok() => RT_OK,
-        Some(rw) => entry(|_| code(rw.lock_slow())),
+        Some(rw) => code(waiting(|_| rw.lock_slow())),
     }
 }
 
@@ -141,7 +141,7 @@ pub unsafe extern "C" fn rt_rwmutex_rlock(rw: *mut rt_rwmutex) -> c_int {
     match unsafe { rwmutex(rw) } {
         None => RT_EINVAL,
         Some(rw) if rw.try_rlock().is_ok() => RT_OK,
-        Some(rw) => entry(|_| code(rw.rlock_slow())),
+        Some(rw) => code(waiting(|_| rw.rlock_slow())),
     }
 }
 
@@ -217,7 +217,7 @@ pub unsafe extern "C" fn rt_cond_wait_timeout(c: *mut rt_cond, m: *mut rt_mutex,
 unsafe fn wait(c: *mut rt_cond, m: *mut rt_mutex, timeout: Timeout) -> c_int {
     // SAFETY: the caller's promise.
     match unsafe { (cond(c), mutex(m)) } {
-        (Some(c), Some(m)) => entry(|_| code(c.wait(m, timeout))),
+        (Some(c), Some(m)) => code(waiting(|_| c.wait(m, timeout))),
         _ => RT_EINVAL,
     }
 }
@@ -276,7 +276,7 @@ pub unsafe extern "C" fn rt_once_do(o: *mut rt_once, r#fn: rt_fn, arg: *mut c_vo
 }
 
 fn call_once(once: &Once, f: unsafe extern "C" fn(*mut c_void), arg: *mut c_void) -> c_int {
-    match entry(|m| if m.in_commit.get() { Err(Error::NotPermitted) } else { once.begin() }) {
+    match waiting(|m| if m.in_commit.get() { Err(Error::NotPermitted) } else { once.begin() }) {
         Ok(true) => {}
         Ok(false) => return RT_OK,
         Err(e) => return code(Err(e)),
@@ -345,7 +345,7 @@ unsafe fn acquire(s: *mut rt_sema, timeout: Timeout) -> c_int {
     match unsafe { sema(s) } {
         None => RT_EINVAL,
         Some(s) if s.try_acquire().is_ok() => RT_OK,
-        Some(s) => entry(|_| code(s.acquire_slow(timeout))),
+        Some(s) => code(waiting(|_| s.acquire_slow(timeout))),
     }
 }
 

@@ -13,6 +13,7 @@ pub mod sync;
 pub mod time;
 
 use crate::error::{Error, Result};
+use crate::rt;
 use crate::sched::handshake;
 use crate::sched::m::M;
 use std::ffi::c_int;
@@ -24,6 +25,18 @@ fn entry<R>(body: impl FnOnce(&'static M) -> R) -> R {
     let r = body(m);
     handshake::leave(outer);
     r
+}
+
+/// The same for a call that may have to wait, which needs the runtime: nothing has been done when it says so.
+#[inline(always)]
+fn waiting<R>(mut body: impl FnMut(&'static M) -> Result<R>) -> Result<R> {
+    entry(|m| match body(m) {
+        Err(Error::NotUp) => {
+            rt::ensure_up()?;
+            body(m)
+        }
+        r => r,
+    })
 }
 
 /// The one converter of results.
@@ -45,7 +58,7 @@ fn code_of(e: Error) -> c_int {
         Error::Busy => base::RT_EBUSY,
         Error::Canceled => base::RT_ECANCELED,
         Error::Deadlock => base::RT_EDEADLK,
-        Error::NotPermitted => base::RT_EPERM,
+        Error::NotPermitted | Error::NotUp => base::RT_EPERM,
     }
 }
 

@@ -1,7 +1,7 @@
 //! Park and ready: the primitive under everything that blocks.
 
 use super::base::{RT_EINVAL, RT_ETIMEDOUT, RT_OK, rt_g, rt_unlock_fn};
-use super::{code_of, entry};
+use super::{code_of, entry, waiting};
 use crate::sched::g::{self, G, UnlockFn};
 use crate::sched::gopark;
 use crate::sched::park::{self, Woken};
@@ -56,11 +56,11 @@ fn gopark(unlockf: rt_unlock_fn, lock: *mut c_void, reason: *const c_char, timeo
     // SAFETY: the same function type but for the name of the opaque first argument.
     let unlockf = unlockf
         .map(|f| unsafe { std::mem::transmute::<unsafe extern "C" fn(*mut rt_g, *mut c_void) -> bool, UnlockFn>(f) });
-    entry(|_| match gopark::gopark(unlockf, lock, reason, timeout.when()) {
+    match waiting(|_| Ok(gopark::gopark(unlockf, lock, reason, timeout.when())?)) {
         Ok(Woken::Ready) => RT_OK,
         Ok(Woken::TimedOut) => RT_ETIMEDOUT,
-        Err(refused) => code_of(refused.into()),
-    })
+        Err(e) => code_of(e),
+    }
 }
 
 /**

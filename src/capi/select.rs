@@ -2,7 +2,7 @@
 
 use super::base::RT_EINVAL;
 use super::chan::rt_chan;
-use super::{code, code_of, entry};
+use super::{code, code_of, waiting};
 use crate::error::{Error, Result};
 use crate::sync::chan::{Chan, Dir};
 use crate::sync::select::{self, Case};
@@ -52,13 +52,14 @@ pub unsafe extern "C" fn rt_select(cases: *mut rt_select_case, ncases: usize, ti
         return code_of(e);
     }
     // SAFETY: the caller holds the channels and the elements until the call ends; the cases were checked.
-    entry(|m| match unsafe { select::select(ncases, |i| case(&cases[i]), Timeout(timeout_ns), || m.random()) } {
+    let went = waiting(|m| unsafe { select::select(ncases, |i| case(&cases[i]), Timeout(timeout_ns), || m.random()) });
+    match went {
         Ok((i, result)) => {
             cases[i].result = code(result);
             i as c_int
         }
         Err(e) => code_of(e),
-    })
+    }
 }
 
 fn checked(c: &rt_select_case) -> Result {

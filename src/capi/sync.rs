@@ -2,7 +2,7 @@
 
 use super::base::{RT_EINVAL, RT_OK, rt_fn};
 use super::goroutine::spawn_with;
-use super::{code, entry};
+use super::{code, entry, waiting};
 use crate::error::Error;
 use crate::sched::g::EndHook;
 use crate::sched::spawn::Options;
@@ -77,7 +77,7 @@ unsafe fn lock(m: *mut rt_mutex, timeout: Timeout) -> c_int {
     match unsafe { mutex(m) } {
         None => RT_EINVAL,
         Some(m) if m.try_lock().is_ok() => RT_OK,
-        Some(m) => entry(|_| code(m.lock_slow(timeout))),
+        Some(m) => code(waiting(|_| m.lock_slow(timeout))),
     }
 }
 
@@ -180,7 +180,7 @@ unsafe fn wait(wg: *mut rt_waitgroup, timeout: Timeout) -> c_int {
     match unsafe { group(wg) } {
         None => RT_EINVAL,
         Some(wg) if wg.is_done() => RT_OK,
-        Some(wg) => entry(|_| code(wg.wait(timeout))),
+        Some(wg) => code(waiting(|_| wg.wait(timeout))),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::base::rt_fn;
 use super::chan::rt_chan;
-use super::{code, entry};
+use super::{code, entry, waiting};
 use crate::rt;
 use crate::sys::{clock, errno};
 use crate::time::sleep;
@@ -34,7 +34,7 @@ pub extern "C" fn rt_now() -> i64 {
  */
 #[unsafe(no_mangle)]
 pub extern "C" fn rt_sleep(ns: i64) -> c_int {
-    entry(|_| code(sleep::sleep(ns)))
+    code(waiting(|_| sleep::sleep(ns)))
 }
 
 /// Makes a timer, with the runtime up.

@@ -7,7 +7,7 @@
 use super::g::{G, UnlockFn};
 use super::park::{Commit, Refused, Wait, Woken, sleep_until_signalled};
 use super::state::Kind;
-use super::{m, run};
+use super::{global, m, run};
 use crate::sys::clock::NEVER;
 use crate::sys::errno;
 use std::ffi::{c_char, c_void};
@@ -25,6 +25,9 @@ pub fn gopark(
         return Err(Refused::InCommit);
     }
     let g = m.curg.get().expect("a caller that may block has a record");
+    if g.is_thread.get() && global::procs() == 0 {
+        return Err(Refused::NotUp);
+    }
     let token = g.word.next_wait(Kind::Park);
     g.timed_out.set(false);
     g.begins_to_wait(reason);

@@ -70,6 +70,8 @@ pub enum Refused {
     NoMemory,
     /// In a user's `unlockf`, where nothing may block.
     InCommit,
+    /// A plain thread, and the runtime is down.
+    NotUp,
 }
 
 impl From<Refused> for Error {
@@ -77,6 +79,7 @@ impl From<Refused> for Error {
         match r {
             Refused::NoMemory => Error::NoMemory,
             Refused::InCommit => Error::NotPermitted,
+            Refused::NotUp => Error::NotUp,
         }
     }
 }
@@ -106,6 +109,9 @@ pub fn prepare(kind: Kind, when: i64) -> Result<Wait, Refused> {
         return Err(Refused::InCommit);
     }
     let g = m.curg.get().expect("a caller that may block has a record");
+    if g.is_thread.get() && global::procs() == 0 {
+        return Err(Refused::NotUp);
+    }
     let token = g.word.next_wait(kind);
     g.timed_out.set(false);
     let mut timers = None;
