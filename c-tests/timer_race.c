@@ -25,7 +25,7 @@ static void functions(void *arg) {
     for (int b = 0; b < (free_only ? 5 : BATCHES); b++) {
         for (int i = 0; i < BATCH; i++) {
             atomic_store(&ran[i], 0);
-            timers[i] = rt_after_func((int64_t)rnd_below(&state, 400 * US), runs, &ran[i]);
+            timers[i] = rt_after_func((int64_t)rnd_below(&state, 50 * US), runs, &ran[i]);
             CHECK(timers[i] != NULL);
             /* The stops run some tens behind, so that they meet the firings. */
             const int k = i - 1 - (int)rnd_below(&state, 8) * 16;

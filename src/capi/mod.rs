@@ -27,6 +27,15 @@ fn entry<R>(body: impl FnOnce(&'static M) -> R) -> R {
     r
 }
 
+/// The same for a call that is made with a lock of the program's in hand.
+#[inline(always)]
+fn entry_in_lock<R>(body: impl FnOnce(&'static M) -> R) -> R {
+    let (m, outer) = handshake::enter_in_lock();
+    let r = body(m);
+    handshake::leave(outer);
+    r
+}
+
 /// The same for a call that may have to wait, which needs the runtime: nothing has been done when it says so.
 #[inline(always)]
 fn waiting<R>(mut body: impl FnMut(&'static M) -> Result<R>) -> Result<R> {

@@ -1,10 +1,11 @@
 //! Park and ready: the primitive under everything that blocks.
 
 use super::base::{RT_EINVAL, RT_ETIMEDOUT, RT_OK, rt_g, rt_unlock_fn};
-use super::{code_of, entry, waiting};
+use super::{code_of, entry_in_lock};
+use crate::rt;
 use crate::sched::g::{self, G, UnlockFn};
 use crate::sched::gopark;
-use crate::sched::park::{self, Woken};
+use crate::sched::park::{self, Refused, Woken};
 use crate::sched::state::Kind;
 use crate::time::timeout::Timeout;
 use std::ffi::{c_char, c_int, c_void};
@@ -56,7 +57,14 @@ fn gopark(unlockf: rt_unlock_fn, lock: *mut c_void, reason: *const c_char, timeo
     // SAFETY: the same function type but for the name of the opaque first argument.
     let unlockf = unlockf
         .map(|f| unsafe { std::mem::transmute::<unsafe extern "C" fn(*mut rt_g, *mut c_void) -> bool, UnlockFn>(f) });
-    match waiting(|_| Ok(gopark::gopark(unlockf, lock, reason, timeout.when())?)) {
+    let parked = entry_in_lock(|_| {
+        let park = || gopark::gopark(unlockf, lock, reason, timeout.when());
+        match park() {
+            Err(Refused::NotUp) => rt::ensure_up().and_then(|()| Ok(park()?)),
+            r => Ok(r?),
+        }
+    });
+    match parked {
         Ok(Woken::Ready) => RT_OK,
         Ok(Woken::TimedOut) => RT_ETIMEDOUT,
         Err(e) => code_of(e),
@@ -80,7 +88,7 @@ pub unsafe extern "C" fn rt_goready(g: *mut rt_g) -> c_int {
     let Some(g) = (unsafe { g.cast::<G>().as_ref::<'static>() }) else {
         return RT_EINVAL;
     };
-    entry(|_| match g.word.waiting_in(Kind::Park) {
+    entry_in_lock(|_| match g.word.waiting_in(Kind::Park) {
         Some(token) if g.word.claim(token) => {
             park::ready(g);
             RT_OK
@@ -97,7 +105,7 @@ pub unsafe extern "C" fn rt_goready(g: *mut rt_g) -> c_int {
  */
 #[unsafe(no_mangle)]
 pub extern "C" fn rt_park_ticket() -> u64 {
-    entry(|m| m.curg.get().filter(|_| !m.in_commit.get()).map_or(0, G::ticket))
+    entry_in_lock(|m| m.curg.get().filter(|_| !m.in_commit.get()).map_or(0, G::ticket))
 }
 
 /**
@@ -110,7 +118,7 @@ pub extern "C" fn rt_park_ticket() -> u64 {
  */
 #[unsafe(no_mangle)]
 pub extern "C" fn rt_goready_ticket(ticket: u64) -> c_int {
-    entry(|_| match g::park_of_ticket(ticket) {
+    entry_in_lock(|_| match g::park_of_ticket(ticket) {
         Some((g, token)) if g.word.claim(token) => {
             park::ready(g);
             RT_OK

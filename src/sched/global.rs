@@ -177,7 +177,9 @@ pub fn set_procs(n: u32) {
             m.attn.fetch_or(PREEMPT, AcqRel);
         }
     }
-    wake_one();
+    if has_work() || earliest() != NEVER {
+        wake_one();
+    }
 }
 
 /// Moves what a P that nobody runs any more has to where others find it.
@@ -366,9 +368,23 @@ pub fn take_start() -> Option<&'static P> {
     })
 }
 
-/// Puts a P back that no thread could be made for: the next thread that goes idle takes it, or the next round.
+/// No thread could be made for the P: a thread that has gone to sleep meanwhile takes it, or the next one that goes idle,
+/// or the next round tries again.
 pub fn put_start(p: &'static P) {
-    with(|lists| p.idle_link.set(lists.starts.replace(p)));
+    let m = with(|lists| {
+        let m = lists.pop_m();
+        match m {
+            Some(m) => {
+                m.next_p.set(Some(p));
+                m.note.store(1, Release);
+            }
+            None => p.idle_link.set(lists.starts.replace(p)),
+        }
+        m
+    });
+    if let Some(m) = m {
+        futex::wake(&m.note, 1);
+    }
 }
 
 /// No more threads may be made: the P is idle again, and its count of spinning given back.

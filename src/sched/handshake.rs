@@ -32,6 +32,19 @@ pub fn enter() -> (&'static M, Outer) {
     if m.attn.load(Relaxed) != 0 { (enter_slow(m), Outer(true)) } else { (m, Outer(true)) }
 }
 
+/// Enters for a call that the program makes with a lock of its own in hand (park, ready): the slice may be over, but the
+/// goroutine does not give way here, where others might spin for that lock. The request stays up.
+#[inline(always)]
+pub fn enter_in_lock() -> (&'static M, Outer) {
+    let Some(m) = m::current() else { return (m::attach(), Outer(true)) };
+    if m.in_rt.load(Relaxed) == RT {
+        return (m, Outer(false));
+    }
+    m.in_rt.store(RT, Relaxed);
+    compiler_fence(SeqCst);
+    (m, Outer(true))
+}
+
 /// Leaves the runtime, on whatever thread the call ended.
 #[inline(always)]
 pub fn leave(outer: Outer) {
