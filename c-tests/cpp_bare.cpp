@@ -45,8 +45,8 @@ static void uses_it() {
     }
     int sum = 0;
     for (int i = 0; i < 20; i++) {
-        gort::select(gort::recv(strings, [&](std::optional<std::string> s) { sum += std::stoi(*s); }),
-                     gort::recv(numbers, [&](std::optional<int> n) { sum += *n; }), gort::after(1min, [] { CHECK(false); }));
+        gort::select(gort::recv(strings, [&](std::optional<std::string> s) { sum += std::stoi(s.value()); }),
+                     gort::recv(numbers, [&](std::optional<int> n) { sum += n.value(); }), gort::after(1min, [] { CHECK(false); }));
     }
     wg.wait();
     CHECK(sum == 90 && calls == 1);

@@ -61,7 +61,7 @@ static void kinds_of_values() {
     const gort::chan<std::optional<int>> optionals(2);
     optionals.send(std::nullopt);
     optionals.send(1);
-    CHECK(!**optionals.recv().operator->());
+    CHECK(!optionals.recv()->has_value());
     CHECK(optionals.recv()->has_value());
 
     const gort::chan<gort::chan<item>> nested(1);

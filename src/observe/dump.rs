@@ -12,10 +12,11 @@ use super::frames;
 use crate::sched::g::{self, G};
 use crate::sched::state::Kind;
 use crate::sched::{global, monitor, spawn};
-use crate::sys::{clock, errno};
+use crate::sys::{clock, errno, thread};
 use std::ffi::{CStr, c_int};
 use std::fmt::{self, Write};
 use std::os::fd::RawFd;
+use std::ptr;
 use std::sync::atomic::{AtomicI32, Ordering::*};
 
 /// Return addresses shown of one goroutine.
@@ -210,15 +211,20 @@ fn start_dumper() -> Result<RawFd, c_int> {
     let (from, to) = (ends[0], ends[1]);
     // SAFETY: our own descriptor: the handler must never block.
     unsafe { libc::fcntl(to, libc::F_SETFL, libc::O_NONBLOCK) };
-    let dumper = move || {
+    unsafe fn dumper(from: *const ()) {
+        let from = from.addr() as RawFd;
         let mut byte = 0u8;
         // SAFETY: one byte of room, from our own pipe.
         while unsafe { libc::read(from, (&raw mut byte).cast(), 1) } == 1 {
             write(2);
         }
-    };
-    match std::thread::Builder::new().name("gort-dump".into()).stack_size(256 << 10).spawn(dumper) {
-        Ok(_) => Ok(to),
+    }
+    // SAFETY: `dumper` may run on any thread, with the descriptor for its argument.
+    match unsafe { thread::spawn(c"gort-dump", 256 << 10, dumper, ptr::without_provenance(from as usize)) } {
+        Ok(thread) => {
+            thread.detach();
+            Ok(to)
+        }
         Err(_) => Err(libc::EAGAIN),
     }
 }

@@ -167,28 +167,12 @@ fn steal_round(m: &'static M, p: &'static P, now: i64) -> Option<&'static G> {
         }
         if !ptr::eq(victim, p)
             && victim.has_queued()
-            && let Some(g) = rob(victim, p)
+            && let Some(g) = p.rob(victim)
         {
             return Some(g);
         }
     }
     None
-}
-
-/// Takes half of the victim's queue: one goroutine to run, the others into our own queue.
-#[inline(never)]
-fn rob(victim: &'static P, p: &'static P) -> Option<&'static G> {
-    use crossbeam_deque::Steal;
-    loop {
-        match victim.stealer.steal_batch_and_pop(p.worker()) {
-            Steal::Success(q) => {
-                p.steals.store(p.steals.load(Relaxed) + 1, Relaxed);
-                return Some(q.0);
-            }
-            Steal::Empty => return None,
-            Steal::Retry => {}
-        }
-    }
 }
 
 /// A step that visits every P before it comes back to the first.

@@ -9,12 +9,12 @@ use super::g::{self, G};
 use super::global;
 use super::list::GList;
 use super::p::{P, SpawnCache};
+use crate::sys::thread::Thread;
 use crate::sys::{errno, tls};
 use std::cell::{Cell, UnsafeCell};
 use std::ffi::c_int;
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, Ordering::*};
-use std::thread::JoinHandle;
 
 /// `in_rt`: the thread runs code of the program.
 pub const USER: u8 = 0;
@@ -57,7 +57,7 @@ pub struct M {
     /// Times that it handed its P to a thread with a locked goroutine.
     pub handoffs: AtomicU64,
     /// The thread of a worker, to be joined.
-    pub thread: UnsafeCell<Option<JoinHandle<()>>>,
+    pub thread: UnsafeCell<Option<Thread>>,
     /// The next idle M, while this one is on that list; or the next unused one.
     pub idle_link: Cell<Option<&'static M>>,
     /// The next of all Ms, for good.
@@ -107,7 +107,7 @@ impl M {
     pub fn join(&self) {
         // SAFETY: the monitor, which alone writes it, has ended.
         if let Some(thread) = unsafe { (*self.thread.get()).take() } {
-            let _ = thread.join();
+            thread.join();
         }
     }
 
@@ -225,8 +225,8 @@ pub fn forget_others() {
             m.curg.set(None);
             m.p.set(None);
             m.is_worker.set(true);
-            // SAFETY: nobody else is there. The thread cannot be joined or detached here, so the handle is lost.
-            std::mem::forget(unsafe { (*m.thread.get()).take() });
+            // SAFETY: nobody else is there. The thread can be neither joined nor detached here: the handle is lost.
+            unsafe { *m.thread.get() = None };
         }
         m.cache.drop_promises();
     }

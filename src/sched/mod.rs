@@ -16,6 +16,7 @@
 //! | `state.rs` | the state word: who owns a goroutine, who wins a wake-up |
 //! | `g.rs`, `list.rs` | records, tickets, lists of goroutines |
 //! | `timers.rs` | the deadlines of a P |
+//! | `runq.rs` | the run queue of a P |
 //! | `p.rs`, `m.rs` | Ps with their queues and caches; Ms |
 //! | `idle.rs`, `global.rs` | when threads sleep and wake; what all share |
 //! | `find.rs`, `run.rs` | finding the next goroutine; switching |
@@ -28,6 +29,7 @@
 
 pub mod idle;
 pub mod park;
+pub mod runq;
 pub mod state;
 
 #[cfg(loom)]

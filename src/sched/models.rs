@@ -1,6 +1,8 @@
 //! Models of the scheduler's protocols: every interleaving, within loom's bounds, of the code that ships.
 
+use super::g::G;
 use super::idle::Idle;
+use super::runq::RunQueue;
 use super::state::{Kind, StateWord};
 use crate::sys::atomic::{Acquire, AtomicU32, AtomicUsize, Relaxed, Release};
 use loom::cell::UnsafeCell;
@@ -99,6 +101,36 @@ fn loom_a_refused_park_against_ready() {
         }
         waker.join().unwrap();
         assert_eq!(g.queued.load(Relaxed), 1);
+    });
+}
+
+/// The owner of a run queue pushes and pops while a thief steals: each goroutine comes out exactly once.
+#[test]
+fn loom_run_queue_against_a_thief() {
+    bounded(3, || {
+        let victim = Arc::new(RunQueue::new());
+        let all: [&'static G; 3] = std::array::from_fn(|_| &*Box::leak(Box::new(G::model())));
+        let thief = {
+            let victim = victim.clone();
+            thread::spawn(move || {
+                let own = RunQueue::new();
+                let first = own.steal_from(&victim);
+                first.into_iter().chain(std::iter::from_fn(|| own.pop())).collect::<Vec<_>>()
+            })
+        };
+        let mut out = Vec::new();
+        for (i, g) in all.iter().enumerate() {
+            assert!(victim.push(g));
+            if i == 1 {
+                out.extend(victim.pop());
+            }
+        }
+        out.extend(std::iter::from_fn(|| victim.pop()));
+        out.extend(thief.join().unwrap());
+        assert_eq!(out.len(), all.len());
+        for g in all {
+            assert_eq!(out.iter().filter(|o| std::ptr::eq(**o, g)).count(), 1);
+        }
     });
 }
 

@@ -14,12 +14,12 @@ use super::p::P;
 use super::run;
 use crate::sys::atomic::full_fence;
 use crate::sys::clock::NEVER;
+use crate::sys::thread::{self, Thread};
 use crate::sys::throw::print_line;
 use crate::sys::{clock, futex};
 use std::cell::UnsafeCell;
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicUsize, Ordering::*};
-use std::thread::JoinHandle;
 
 /// A time slice, ns.
 const SLICE: i64 = 10_000_000;
@@ -44,14 +44,18 @@ pub fn start(max_threads: usize, cooperative: bool, when_idle: fn()) -> std::io:
     THREADS.store(0, Relaxed);
     ROOM.store(max_threads - 1, Relaxed);
     COOPERATIVE.store(cooperative, Relaxed);
-    let builder = std::thread::Builder::new().name("gort-monitor".into()).stack_size(THREAD_STACK);
-    let thread = builder.spawn(move || watch(when_idle))?;
+    unsafe fn begin(when_idle: *const ()) {
+        // SAFETY: the function that `start` passes.
+        watch(unsafe { std::mem::transmute::<*const (), fn()>(when_idle) });
+    }
+    // SAFETY: `begin` may run on any thread.
+    let thread = unsafe { thread::spawn(c"gort-monitor", THREAD_STACK, begin, when_idle as *const ()) }?;
     // SAFETY: only the starter and the stopper touch it, under the lock of the runtime's life.
     unsafe { *MONITOR.0.get() = Some(thread) };
     Ok(())
 }
 
-struct Monitor(UnsafeCell<Option<JoinHandle<()>>>);
+struct Monitor(UnsafeCell<Option<Thread>>);
 
 // SAFETY: touched by the starter and the stopper only, under the lock of the runtime's life.
 unsafe impl Sync for Monitor {}
@@ -67,14 +71,14 @@ pub fn stop() {
     wake();
     // SAFETY: as above.
     if let Some(thread) = unsafe { (*MONITOR.0.get()).take() } {
-        let _ = thread.join();
+        thread.join();
     }
 }
 
 /// In a forked child: there is no monitor.
 pub fn forget() {
-    // SAFETY: nobody else is there. The thread can be neither joined nor detached here.
-    std::mem::forget(unsafe { (*MONITOR.0.get()).take() });
+    // SAFETY: nobody else is there. The thread can be neither joined nor detached here: the handle is lost.
+    unsafe { *MONITOR.0.get() = None };
     DEEP.store(false, Relaxed);
 }
 
@@ -231,7 +235,11 @@ fn make_threads() -> bool {
 fn make_thread(p: &'static P) -> std::io::Result<()> {
     let m = m::allocate();
     THREADS.fetch_add(1, SeqCst);
-    let made = std::thread::Builder::new().name("gort".into()).stack_size(THREAD_STACK).spawn(move || work(m, p));
+    // The M's former thread, if it had one, has ended or is about to.
+    m.join();
+    m.next_p.set(Some(p));
+    // SAFETY: the M is nobody else's, and never freed.
+    let made = unsafe { thread::spawn(c"gort", THREAD_STACK, work, ptr::from_ref(m).cast()) };
     match made {
         Ok(thread) => {
             // SAFETY: this M's maker alone writes it; it is read when nobody makes threads any more.
@@ -256,12 +264,11 @@ fn print_once(line: std::fmt::Arguments<'_>) {
 }
 
 /// A worker's thread begins, with a P and a count of spinning.
-fn work(m: &'static M, p: &'static P) {
+unsafe fn work(m: *const ()) {
+    // SAFETY: the M that `make_thread` passes.
+    let m: &'static M = unsafe { &*m.cast::<M>() };
+    let p = m.next_p.take().expect("a worker begins with a P");
     m.bind_worker();
-    // A thief's first look registers the thread with the queues' memory management, which needs memory: here it is early.
-    if let Some(g) = p.steal_one() {
-        run::queue_last(Some(p), g);
-    }
     p.m.store(ptr::from_ref(m).cast_mut(), Relaxed);
     m.p.set(Some(p));
     m.spinning.set(true);

@@ -1,21 +1,18 @@
 //! P: the right to run goroutine code, and all that goes with it: queues, deadlines, caches.
 //!
 //! A P belongs to the M whose `p` names it, or to nobody while it is idle. Everything in a `Cell` is its owner's;
-//! ownership changes hands under the scheduler's lock. Thieves touch only `stealer`, `runnext`, `timers` and the
+//! ownership changes hands under the scheduler's lock. Thieves touch only the queue's head, `runnext`, `timers` and the
 //! counters. Ps are made once per index and never freed, so a `&'static P` stays good across restarts.
 
 use super::g::{self, G};
 use super::list::GList;
 use super::m::M;
+use super::runq::{self, RunQueue};
 use super::timers::Timers;
 use crate::sys::stack::{self, Class, Stack};
-use crossbeam_deque::{Steal, Stealer, Worker};
 use std::cell::Cell;
 use std::sync::atomic::{AtomicI32, AtomicI64, AtomicPtr, AtomicU32, AtomicU64, Ordering::*};
 
-/// How many goroutines a local queue holds before more go to the global one. It is what the queue has room for from
-/// the beginning: it never grows, so queueing never needs memory.
-pub const QUEUE: usize = 64;
 /// Dead G records a cache keeps.
 const RECORDS: usize = 256;
 /// Stacks a P keeps hot.
@@ -24,13 +21,6 @@ const STACKS: usize = 64;
 const IDS: i64 = 64;
 /// Promises of stacks taken from the pool at a time.
 const PROMISES: usize = 64;
-
-/// A goroutine on a queue.
-#[derive(Clone, Copy)]
-pub struct Queued(pub &'static G);
-
-// SAFETY: the queue owns a queued goroutine, and hands that ownership to the thread that takes it off.
-unsafe impl Send for Queued {}
 
 /// See the file's header.
 #[repr(align(128))]
@@ -42,8 +32,7 @@ pub struct P {
     pub m: AtomicPtr<M>,
     /// The goroutine made ready last: runs next, in its predecessor's time slice.
     runnext: AtomicPtr<G>,
-    queue: Worker<Queued>,
-    pub stealer: Stealer<Queued>,
+    queue: RunQueue,
     /// Rises for each goroutine that gets a time slice of its own.
     pub tick: AtomicU32,
     /// Rises for each switch to a goroutine.
@@ -60,7 +49,7 @@ pub struct P {
     pub idle_link: Cell<Option<&'static P>>,
 }
 
-// SAFETY: the header says who touches the cells and the worker end of the queue.
+// SAFETY: the header says who touches the cells.
 unsafe impl Sync for P {}
 
 /// What spawning needs at hand. A P has one, and so has each plain thread.
@@ -177,14 +166,12 @@ impl SpawnCache {
 
 impl P {
     pub fn new(index: u32) -> Self {
-        let queue = Worker::new_fifo();
         P {
             index,
             held: Cell::new(false),
             m: AtomicPtr::new(std::ptr::null_mut()),
             runnext: AtomicPtr::new(std::ptr::null_mut()),
-            stealer: queue.stealer(),
-            queue,
+            queue: RunQueue::new(),
             tick: AtomicU32::new(0),
             switches: AtomicU64::new(0),
             steals: AtomicU64::new(0),
@@ -239,49 +226,35 @@ impl P {
         unsafe { taken.as_ref() }
     }
 
-    /// Puts a goroutine behind the others. False, and nothing, when the queue is full. Owner only. Out of line: the
-    /// queue may grow, and that reads thread-locals of std.
-    #[inline(never)]
+    /// Puts a goroutine behind the others. False, and nothing, when the queue is full. Owner only.
+    #[inline]
     #[must_use]
     pub fn push(&self, g: &'static G) -> bool {
-        if self.queue.len() >= QUEUE {
-            return false;
-        }
-        self.queue.push(Queued(g));
-        true
+        self.queue.push(g)
     }
 
-    /// Takes the goroutine at the head of the queue. Owner only. Out of line, as `push`.
-    #[inline(never)]
+    /// Takes the goroutine at the head of the queue. Owner only.
+    #[inline]
     pub fn pop(&self) -> Option<&'static G> {
-        self.queue.pop().map(|q| q.0)
+        self.queue.pop()
     }
 
     /// How many more goroutines the queue takes.
     pub fn room(&self) -> usize {
-        QUEUE.saturating_sub(self.queue.len())
+        runq::SIZE - self.queue.len()
     }
 
-    /// Takes one goroutine as a thief does.
-    pub fn steal_one(&self) -> Option<&'static G> {
-        loop {
-            match self.stealer.steal() {
-                Steal::Success(q) => return Some(q.0),
-                Steal::Empty => return None,
-                Steal::Retry => {}
-            }
-        }
-    }
-
-    /// The worker end, for the owner's batches.
-    pub fn worker(&self) -> &Worker<Queued> {
-        &self.queue
+    /// Takes half of a victim's queue: answers one goroutine, the others are queued here. Owner only, with an empty queue.
+    pub fn rob(&self, victim: &P) -> Option<&'static G> {
+        let g = self.queue.steal_from(&victim.queue)?;
+        self.steals.store(self.steals.load(Relaxed) + 1, Relaxed);
+        Some(g)
     }
 
     /// Whether goroutines are queued here, `runnext` aside.
     #[inline]
     pub fn has_queued(&self) -> bool {
-        !self.stealer.is_empty()
+        !self.queue.is_empty()
     }
 
     /// Whether anything at all is ready here.

@@ -80,9 +80,7 @@ fn switch_with(switched: &Switched) {
     unsafe { *m.errno.get() = errno };
 }
 
-/// The next goroutine to switch to without the scheduler, ready to be resumed. Out of line and without a switch:
-/// queues read thread-locals of std.
-#[inline(never)]
+/// The next goroutine to switch to without the scheduler, ready to be resumed.
 fn next_direct(m: &M) -> Option<&'static G> {
     let g = next_local(m)?;
     if g.locked_m.get().is_some() || (g.stack.get().is_none() && !bind_cached(m, g)) {
@@ -270,7 +268,7 @@ pub fn gosched() {
     let m = m::current().expect("a call has an M");
     let Some(g) = m.goroutine() else { return };
     let p = m.p();
-    if p.worker().is_empty() && p.peek_next().is_null() && !global::has_global() && p.timers.earliest() == NEVER {
+    if !p.has_queued() && p.peek_next().is_null() && !global::has_global() && p.timers.earliest() == NEVER {
         return;
     }
     switch_out(g, What::Yield);

@@ -21,4 +21,6 @@ pub mod mem;
 #[cfg(not(loom))]
 pub mod stack;
 #[cfg(not(loom))]
+pub mod thread;
+#[cfg(not(loom))]
 pub mod tls;
