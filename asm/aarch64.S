@@ -116,12 +116,14 @@ gort_switch:
 //     x0   transfer        x19  the entry: void entry(void *transfer, void *arg), which never returns
 //     x20  arg             sp   16-byte aligned
 // The return address is undefined in the CFI and the frame pointer is zero: every unwinder stops here.
+// The personality (src/sys/context.rs) ends the process with a line if an exception comes this far.
         .globl  gort_first
         .hidden gort_first
         .type   gort_first, %function
         .p2align 4
 gort_first:
         .cfi_startproc
+        .cfi_personality 0x1b, {personality}
         .cfi_undefined x30
         hint    36                      // bti j
         mov     x1, x20

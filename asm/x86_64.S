@@ -114,12 +114,14 @@ gort_switch:
 #     rax  transfer        rbx  the entry: void entry(void *transfer, void *arg), which never returns
 #     r12  arg             rsp  16-byte aligned
 # The return address is undefined in the CFI and the frame pointer is zero: every unwinder stops here.
+# The personality (src/sys/context.rs) ends the process with a line if an exception comes this far.
         .globl  gort_first
         .hidden gort_first
         .type   gort_first, @function
         .p2align 4
 gort_first:
         .cfi_startproc
+        .cfi_personality 0x1b, {personality}
         .cfi_undefined rip
         endbr64
         mov     rdi, rax

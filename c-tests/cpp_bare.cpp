@@ -27,7 +27,7 @@ using namespace std::chrono_literals;
 
 static void uses_it() {
     const gort::chan<std::string> strings(1);
-    const gort::chan<int> numbers;
+    const gort::chan<int> numbers(0);
     gort::wait_group wg;
     gort::mutex m;
     gort::once once;

@@ -171,7 +171,6 @@ static void buffered_at_the_end() {
 }
 
 static void range_for() {
-    const gort::chan<only> ch;
     const gort::chan<only> ring(2);
     gort::go([ring] {
         for (int i = 0; i < 100; i++) CHECK(ring.send(only(i)));

@@ -4,7 +4,7 @@
 using ptr = std::unique_ptr<long>;
 
 static void through_channels() {
-    const gort::chan<ptr> ch;
+    const gort::chan<ptr> ch(0);
     gort::go([ch, p = std::make_unique<long>(1)]() mutable {
         CHECK(ch.send(std::move(p)));
         CHECK(p == nullptr);

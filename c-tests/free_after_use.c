@@ -81,7 +81,6 @@ static void *mutex_user_thread(void *arg) {
 
 static void rw_user(void *arg) {
     struct box *b = arg;
-    /* Readers let the last one through, a writer. */
     CHECK_OK(rt_rwmutex_lock(&b->rw));
     const bool last = --b->users == 0;
     CHECK_OK(rt_rwmutex_unlock(&b->rw));

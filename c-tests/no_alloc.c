@@ -60,7 +60,7 @@ void free(void *p) { __libc_free(p); }
 
 enum { WARM = 2000, ROUNDS = 2000, WINDOWS = 20 };
 
-static rt_chan *ping, *pong, *never[2], *buffered, *quit;
+static rt_chan *ping, *pong, *never[2], *lonely, *buffered, *quit;
 static rt_mutex mu;
 static rt_timer *timer;
 
@@ -100,7 +100,7 @@ static void selects(int i) {
 }
 
 static void select_timeouts(int i) {
-    rt_select_case k[2] = {recv_case(never[0], NULL), send_case(never[1], &i)};
+    rt_select_case k[2] = {recv_case(never[0], NULL), send_case(lonely, &i)};
     CHECK_EQ(rt_select(k, 2, 2 * US), RT_ETIMEDOUT);
     CHECK_EQ(rt_select(k, 2, RT_NOWAIT), RT_EAGAIN);
 }
@@ -172,6 +172,7 @@ int main(void) {
     ping = rt_chan_make(sizeof(int), 0);
     pong = rt_chan_make(sizeof(int), 0);
     for (int i = 0; i < 2; i++) never[i] = rt_chan_make(sizeof(int), 0);
+    lonely = rt_chan_make(sizeof(int), 0);
     buffered = rt_chan_make(sizeof(int), 2);
     quit = rt_chan_make(0, 0);
     timer = rt_timer_new(3600 * SECOND);

@@ -13,7 +13,7 @@ pub use run::run;
 pub use stop::stop;
 
 use crate::error::{Error, Result};
-use crate::sched::{find, global, monitor};
+use crate::sched::{find, global, monitor, run as sched_run};
 use crate::sys::lock::{Rank, RawLock};
 use crate::sys::stack::{self, Class};
 use crate::sys::throw::{install_panic_hook, print_line};
@@ -108,6 +108,7 @@ fn start_locked(config: Config, on_bad: OnBad) -> Result {
     }
     RESERVED.store(procs, Relaxed);
     find::set_up();
+    sched_run::set_up();
     global::set_default_class(class);
     global::set_procs(procs);
     monitor::start_first_worker();

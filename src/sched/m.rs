@@ -10,7 +10,7 @@ use super::global;
 use super::list::GList;
 use super::p::{P, SpawnCache};
 use crate::sys::thread::Thread;
-use crate::sys::{errno, tls};
+use crate::sys::{cxx, errno, tls};
 use std::cell::{Cell, UnsafeCell};
 use std::ffi::c_int;
 use std::ptr;
@@ -38,6 +38,8 @@ pub struct M {
     pub g0_sp: Cell<*mut u8>,
     /// The thread's errno: cached, because compilers take its address for a constant across a switch.
     pub errno: Cell<*mut c_int>,
+    /// The thread's state of C++ exceptions, or null: it is the running goroutine's.
+    pub cxx: Cell<*mut cxx::Globals>,
     /// A user's `unlockf` is running: nothing may block.
     pub in_commit: Cell<bool>,
     pub is_worker: Cell<bool>,
@@ -76,6 +78,7 @@ impl M {
             p: Cell::new(None),
             g0_sp: Cell::new(ptr::null_mut()),
             errno: Cell::new(ptr::null_mut()),
+            cxx: Cell::new(ptr::null_mut()),
             in_commit: Cell::new(false),
             is_worker: Cell::new(false),
             spinning: Cell::new(false),
@@ -158,6 +161,7 @@ impl M {
     /// A worker's thread begins.
     pub fn bind_worker(&'static self) {
         self.bind(true);
+        self.cxx.set(cxx::globals());
         exact_wakeups();
     }
 }

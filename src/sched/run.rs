@@ -24,8 +24,8 @@ use super::state::Token;
 use super::timers::Timers;
 use super::{exit, global, locked, park};
 use crate::sys::clock::NEVER;
-use crate::sys::context;
 use crate::sys::stack::Stack;
+use crate::sys::{context, cxx};
 use std::ffi::c_void;
 use std::ptr;
 use std::sync::atomic::Ordering::*;
@@ -59,6 +59,8 @@ fn switch_with(switched: &Switched) {
     let m = m::current().expect("a goroutine runs on a thread with an M");
     // SAFETY: m.errno is the errno of the thread that owns m, which is this one.
     let errno = unsafe { *m.errno.get() };
+    // SAFETY: null, or the exception state of this thread.
+    let cxx = unsafe { m.cxx.get().as_ref().copied() };
     let by_g0 = matches!(switched.what, What::User { .. }) || m.locked_g.get().is_some();
     let direct = if by_g0 { None } else { next_direct(m) };
     let to = match direct {
@@ -78,6 +80,8 @@ fn switch_with(switched: &Switched) {
     unsafe { finish(m, back) };
     // SAFETY: as above, with the M of the present thread.
     unsafe { *m.errno.get() = errno };
+    // SAFETY: as above. A goroutine that began before there was a C++ runtime has no exceptions.
+    unsafe { put_exceptions(m, cxx.unwrap_or(cxx::Globals::NONE)) };
 }
 
 /// The next goroutine to switch to without the scheduler, ready to be resumed.
@@ -197,6 +201,17 @@ fn free(p: &'static P, g: &'static G) {
     p.cache.put_record(g);
 }
 
+/// # Safety
+/// The M is that of the calling thread.
+#[inline(always)]
+unsafe fn put_exceptions(m: &M, state: cxx::Globals) {
+    let at = m.cxx.get();
+    if !at.is_null() {
+        // SAFETY: the thread's own exception state.
+        unsafe { *at = state };
+    }
+}
+
 /// The first function on every goroutine's stack.
 unsafe extern "C" fn first(switched: *const (), g: *const ()) -> ! {
     // SAFETY: `bind` and `end` pass the record of the goroutine that begins.
@@ -204,6 +219,8 @@ unsafe extern "C" fn first(switched: *const (), g: *const ()) -> ! {
     let m = m::current().expect("a goroutine runs on a thread with an M");
     // SAFETY: null, or what the goroutine that switched to us passes.
     unsafe { finish(m, switched) };
+    // SAFETY: the M of this thread.
+    unsafe { put_exceptions(m, cxx::Globals::NONE) };
     let (Some(entry), arg) = (g.entry.get(), g.arg.get()) else { crate::throw!("a goroutine without a function") };
     handshake::leave_for_user();
     // SAFETY: the caller of rt_go vouches for its function and argument.
@@ -374,4 +391,13 @@ pub fn run_timers(p: &'static P, now: i64, owner: bool) {
     let woken = super::list::GList::new();
     p.timers.run(now, owner, &woken);
     park::ready_all(&woken);
+}
+
+/// Lets an exception that leaves a goroutine's function end the process with a line. Once, before any goroutine.
+pub fn set_up() {
+    context::on_escape(|forced| {
+        let id = m::current().and_then(|m| m.curg.get()).map_or(0, |g| g.id.load(Relaxed));
+        let what = if forced { "pthread_exit or a cancellation" } else { "an exception" };
+        crate::throw!("{what} left the function of goroutine {id}")
+    });
 }

@@ -4,12 +4,39 @@
 //! A switch hands one pointer, the *transfer*, to the context it resumes. The scheduler uses it to say what has
 //! to be done on the far side, once the near side's registers are saved.
 
+use std::ffi::c_void;
+use std::ptr;
+use std::sync::atomic::{AtomicPtr, Ordering::*};
+
 #[cfg(target_arch = "x86_64")]
-core::arch::global_asm!(include_str!("../../asm/x86_64.S"));
+core::arch::global_asm!(include_str!("../../asm/x86_64.S"), personality = sym personality);
 #[cfg(target_arch = "aarch64")]
-core::arch::global_asm!(include_str!("../../asm/aarch64.S"));
+core::arch::global_asm!(include_str!("../../asm/aarch64.S"), personality = sym personality);
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 compile_error!("gort has a context switch for x86-64 and aarch64 only");
+
+/// Told when an exception (or, if true, the unwinding of `pthread_exit` or a cancellation) has left the first frame of a
+/// context.
+pub type Escape = fn(bool) -> !;
+
+static ESCAPE: AtomicPtr<()> = AtomicPtr::new(ptr::null_mut());
+
+/// Sets what ends the process then.
+pub fn on_escape(f: Escape) {
+    ESCAPE.store(f as *mut (), Release);
+}
+
+/// The personality of the first frame of every stack, named in the assembly's CFI. Unwinders call it only when nothing
+/// further in has stopped them, and nothing can go on from here.
+unsafe extern "C" fn personality(_: i32, actions: i32, _: u64, _: *mut c_void, _: *mut c_void) -> i32 {
+    const FORCED: i32 = 8;
+    let escape = ESCAPE.load(Acquire);
+    if escape.is_null() {
+        std::process::abort();
+    }
+    // SAFETY: only `on_escape` stores there.
+    unsafe { std::mem::transmute::<*mut (), Escape>(escape)(actions & FORCED != 0) }
+}
 
 /// Where a new context begins: `entry(transfer, arg)`. It never returns.
 pub type Entry = unsafe extern "C" fn(*const (), *const ()) -> !;
@@ -150,7 +177,6 @@ mod tests {
     use super::*;
     use crate::sys::mem;
     use std::cell::Cell;
-    use std::ptr;
 
     const STACK: usize = 64 << 10;
 

@@ -15,6 +15,8 @@ pub mod context;
 #[cfg(not(loom))]
 pub mod cpu;
 #[cfg(not(loom))]
+pub mod cxx;
+#[cfg(not(loom))]
 pub mod errno;
 #[cfg(not(loom))]
 pub mod mem;
