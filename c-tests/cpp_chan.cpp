@@ -18,6 +18,11 @@ struct no_default {
 };
 using big = std::array<long, 100>;
 struct empty {};
+// Go's way to ask for an answer: a request brings the channel for it.
+struct request {
+    long n;
+    gort::chan<request> answers;
+};
 
 static_assert(gort::detail::by_value<small> && gort::detail::by_value<no_default> && gort::detail::by_value<int*>);
 static_assert(!gort::detail::by_value<big> && !gort::detail::by_value<std::string> && !gort::detail::by_value<item>);
@@ -63,6 +68,17 @@ static void kinds_of_values() {
     optionals.send(1);
     CHECK(!optionals.recv()->has_value());
     CHECK(optionals.recv()->has_value());
+
+    const gort::chan<request> requests(0);
+    gort::go([requests] {
+        for (auto& r : requests) r.answers.send({r.n + 1, {}});
+    });
+    for (long i = 0; i < 3; i++) {
+        const gort::chan<request> answers(1);
+        requests.send({i, answers});
+        CHECK_EQ(answers.recv()->n, i + 1);
+    }
+    requests.close();
 
     const gort::chan<gort::chan<item>> nested(1);
     const gort::chan<item> inner(1);

@@ -1,5 +1,5 @@
-// What the C++ tests share. A failed CHECK prints its place and ends the process at once, on a goroutine, on a thread and
-// in a forked child alike.
+// What the C++ tests share. A failed CHECK prints its place and ends the process at once, on a goroutine, on a thread
+// and in a forked child alike.
 #ifndef GORT_CPP_CHECK_HPP
 #define GORT_CPP_CHECK_HPP
 
@@ -22,48 +22,48 @@
 
 using namespace std::chrono_literals;
 
-#define FAIL(...)                                        \
-    do {                                                 \
+#define FAIL(...)                                            \
+    do {                                                     \
         std::fprintf(stderr, "%s:%d: ", __FILE__, __LINE__); \
-        std::fprintf(stderr, __VA_ARGS__);               \
-        std::fputc('\n', stderr);                        \
-        _exit(1);                                        \
+        std::fprintf(stderr, __VA_ARGS__);                   \
+        std::fputc('\n', stderr);                            \
+        _exit(1);                                            \
     } while (0)
 
-#define CHECK(...)                                      \
-    do {                                                \
+#define CHECK(...)                                            \
+    do {                                                      \
         if (!(__VA_ARGS__)) FAIL("not so: %s", #__VA_ARGS__); \
     } while (0)
 
 // Both sides as whole numbers.
-#define CHECK_EQ(a, b)                                                                          \
-    do {                                                                                        \
-        const long long a_ = static_cast<long long>(a), b_ = static_cast<long long>(b);         \
-        if (a_ != b_) FAIL("%s is %lld, want %s (%lld)", #a, a_, #b, b_);                       \
+#define CHECK_EQ(a, b)                                                                  \
+    do {                                                                                \
+        const long long a_ = static_cast<long long>(a), b_ = static_cast<long long>(b); \
+        if (a_ != b_) FAIL("%s is %lld, want %s (%lld)", #a, a_, #b, b_);               \
     } while (0)
 
 // The expression throws gort::error with this code.
-#define CHECK_THROWS(want, ...)                                                    \
-    do {                                                                           \
-        int got_ = 1;                                                              \
-        try {                                                                      \
-            static_cast<void>(__VA_ARGS__);                                        \
-        } catch (const gort::error& e) {                                           \
-            got_ = e.code().value();                                               \
-        }                                                                          \
+#define CHECK_THROWS(want, ...)                                                      \
+    do {                                                                             \
+        int got_ = 1;                                                                \
+        try {                                                                        \
+            static_cast<void>(__VA_ARGS__);                                          \
+        } catch (const gort::error& e) {                                             \
+            got_ = e.code().value();                                                 \
+        }                                                                            \
         if (got_ != (want)) FAIL("%s: code %d, want %s", #__VA_ARGS__, got_, #want); \
     } while (0)
 
 // What must become true, waited for without the library on a thread and with it on a goroutine; the bound only turns a
 // hang into a line.
-#define EVENTUALLY(...)                                                                     \
-    do {                                                                                    \
-        const auto until_ = std::chrono::steady_clock::now() + 60s;                         \
-        while (!(__VA_ARGS__)) {                                                            \
+#define EVENTUALLY(...)                                                                        \
+    do {                                                                                       \
+        const auto until_ = std::chrono::steady_clock::now() + 60s;                            \
+        while (!(__VA_ARGS__)) {                                                               \
             if (std::chrono::steady_clock::now() > until_) FAIL("never so: %s", #__VA_ARGS__); \
-            if (rt_goid() != 0) rt_gosched();                                               \
-            else std::this_thread::sleep_for(500us);                                        \
-        }                                                                                   \
+            if (rt_goid() != 0) rt_gosched();                                                  \
+            else std::this_thread::sleep_for(500us);                                           \
+        }                                                                                      \
     } while (0)
 
 // A value that counts its own lives. Each owns heap memory, so that memory checkers see a lost or doubled one too.
@@ -121,8 +121,8 @@ inline void check_no_items() {
     CHECK_EQ(item::values, 0);
 }
 
-// Runs f in a forked child, for a process that has not started the runtime. Answers its wait status, and what it printed
-// to stderr. The child does not outlive 60 seconds.
+// Runs f in a forked child, for a process that has not started the runtime. Answers its wait status, and what it
+// printed to stderr. The child does not outlive 60 seconds.
 template <class F>
 int in_child(F f, std::string* said = nullptr) {
     std::fflush(nullptr);

@@ -46,7 +46,7 @@ static void through_select() {
     CHECK_EQ(*a, 1);
     gort::select(gort::recv(room, [](std::optional<ptr> v) { CHECK_EQ(*v.value(), 2); }));
     // The callable is move-only too.
-    gort::select(gort::recv(full, [p = std::make_unique<int>(3)](std::optional<ptr> v) { CHECK_EQ(*v.value() + *p, 3); }));
+    gort::select(gort::recv(full, [p = std::make_unique<int>(3)](auto v) { CHECK_EQ(*v.value() + *p, 3); }));
 }
 
 static void through_the_rest() {

@@ -6,7 +6,8 @@ static void ready_cases() {
     a.send(5);
     int got = 0;
     CHECK_EQ(gort::select(gort::recv(b, [](std::optional<int>) { FAIL("empty"); }),
-                          gort::recv(a, [&](std::optional<int> v) { got = *v; }), gort::otherwise([] { FAIL("ready"); })),
+                          gort::recv(a, [&](std::optional<int> v) { got = *v; }),
+                          gort::otherwise([] { FAIL("a is ready"); })),
              1);
     CHECK_EQ(got, 5);
     CHECK_EQ(gort::select(gort::recv(a), gort::recv(b), gort::otherwise([&] { got = 6; })), 2);
@@ -38,11 +39,13 @@ static void time_cases() {
     CHECK_EQ(gort::select(gort::recv(ch), gort::recv(nil), gort::after(10ms, [&] { which = 1; })), 2);
     CHECK(std::chrono::steady_clock::now() - start >= 10ms);
     CHECK_EQ(which, 1);
+    CHECK_EQ(gort::select(gort::otherwise([] {})), 0);
     CHECK_EQ(gort::select(gort::after(1ms, [&] { which = 2; })), 0);
     CHECK_EQ(which, 2);
     for (const auto d : {0ms, -5ms}) CHECK_EQ(gort::select(gort::recv(ch), gort::after(d, [] {})), 1);
     // A channel of time as a case of its own.
-    CHECK_EQ(gort::select(gort::recv(ch), gort::recv(gort::after(1ms), [&](auto t) { which = t.has_value() ? 3 : 4; })), 1);
+    const auto fires = [&](auto t) { which = t.has_value() ? 3 : 4; };
+    CHECK_EQ(gort::select(gort::recv(ch), gort::recv(gort::after(1ms), fires)), 1);
     CHECK_EQ(which, 3);
 }
 
@@ -58,12 +61,13 @@ static void waits_for_a_case() {
     long i = 0;
     for (bool open = true; open;) {
         item mine(i);
-        const auto went = gort::select(gort::recv(in,
-                                                  [&](std::optional<item> v) {
-                                                      open = v.has_value();
-                                                      if (v) CHECK_EQ(v->get(), i);
-                                                  }),
-                                       gort::send(out, std::move(mine), [&] { CHECK(mine.empty()); }), gort::after(1min, [] {}));
+        const auto takes = [&](std::optional<item> v) {
+            open = v.has_value();
+            if (v) CHECK_EQ(v->get(), i);
+        };
+        const auto went = gort::select(gort::recv(in, takes),
+                                       gort::send(out, std::move(mine), [&] { CHECK(mine.empty()); }),
+                                       gort::after(1min, [] {}));
         if (went == 0) CHECK_EQ(mine.get(), i);
         CHECK(went < 2);
         i++;
@@ -141,13 +145,13 @@ static void conserves() {
     const gort::chan<only> left(0), right(2);
     constexpr long each = 400;
     std::atomic<long> got{0}, sum{0};
-    gort::wait_group wg;
+    const auto take = [&](std::optional<only> v) {
+        sum += v->get();
+        ++got;
+    };
+    gort::wait_group senders, rest;
     for (long g = 0; g < 6; g++) {
-        wg.go([&, g] {
-            const auto take = [&](std::optional<only> v) {
-                sum += v->get();
-                ++got;
-            };
+        senders.go([&, g] {
             for (long i = 0; i < each; i++) {
                 only v(g * each + i);
                 for (bool sent = false; !sent;) {
@@ -158,16 +162,14 @@ static void conserves() {
             }
         });
     }
-    // What is left in the ring when all have sent, and the last senders' partners.
-    gort::wait_group rest;
+    // Takes what is left when all have sent, and keeps the last sender company.
     std::atomic<bool> over{false};
     rest.go([&] {
         while (!over || got < 6 * each) {
-            gort::select(gort::recv(left, [&](std::optional<only> v) { sum += v->get(), ++got; }),
-                         gort::recv(right, [&](std::optional<only> v) { sum += v->get(), ++got; }), gort::after(1ms, [] {}));
+            gort::select(gort::recv(left, take), gort::recv(right, take), gort::after(1ms, [] {}));
         }
     });
-    wg.wait();
+    senders.wait();
     over = true;
     rest.wait();
     CHECK_EQ(got, 6 * each);

@@ -1095,10 +1095,12 @@ int rt_sema_release(struct rt_sema *s) RT_NOEXCEPT;
  * *
  * * @param stats  in: struct_size; out: the counts, up to the smaller of the caller's size and the library's
  * * Returns RT_OK.
- * * Errors: RT_EINVAL: stats is NULL, or struct_size is smaller than in version 0.2.
+ * * Errors: RT_EINVAL: stats is NULL, struct_size is smaller than in version 0.2, or what lies behind the known members is
+ * * not zero.
  * * Call from: any thread. Blocks: nothing. Since 0.2.
  */
-int rt_stats_read(struct rt_stats *stats) RT_NOEXCEPT;
+int rt_stats_read(struct rt_stats *stats)
+RT_NOEXCEPT;
 
 /**
  * * Writes every goroutine to a descriptor: id, name, state, what it waits for and how long, where it was started, and, if it is
@@ -1106,7 +1108,7 @@ int rt_stats_read(struct rt_stats *stats) RT_NOEXCEPT;
  * *
  * * @param fd  a descriptor to write to
  * * Returns RT_OK.
- * * Errors: RT_EINVAL: it could not be written.
+ * * Errors: what write answers, such as -EBADF.
  * * Call from: any thread. Blocks: the thread, as write does. Since 0.2.
  */
 int rt_dump(int fd)

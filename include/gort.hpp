@@ -9,23 +9,24 @@
 //         for (auto& line : lines) std::puts(line.c_str());
 //     });
 //
-// WHAT THROWS. What happens in a correct program is a result: a channel is closed, full or empty, time is over, a lock is
-// taken. Such calls answer bool, std::optional or gort::status. What is a mistake or lacks resources throws gort::error:
-// RT_EINVAL (an impossible argument), RT_EPERM (not here, not in this state), RT_ENOMEM, RT_ECANCELED (the runtime is
-// being stopped), RT_EDEADLK (run alone). A call that throws gort::error has done nothing. Memory that this header itself
-// allocates throws std::bad_alloc; a move or copy of the caller's types throws what it throws. Unlocks throw for RT_EPERM
-// alone; out of a lock guard's destructor that ends the process. Without exceptions (-fno-exceptions) every error ends
-// the process with one line, and exit_goroutine runs no destructors.
+// WHAT THROWS. What happens in a correct program is a result: a channel is closed, full or empty, time is over, a lock
+// is taken. Such calls answer bool, std::optional or gort::status. What is a mistake or lacks resources throws
+// gort::error: RT_EINVAL (an impossible argument), RT_EPERM (not here, or not in this state), RT_ENOMEM, RT_ECANCELED
+// (the runtime is being stopped), RT_EDEADLK (run alone). A call that throws gort::error has done nothing, except where
+// it says otherwise. Memory that this header itself allocates throws std::bad_alloc, the caller's own copies and moves
+// throw what they throw. A lock guard whose unlock throws (RT_EPERM: it was not locked) ends the process.
+// With -fno-exceptions every error ends the process with one line, and exit_goroutine runs no destructors; build all
+// files of a program the same way. RTTI is not needed.
 //
-// WHO BLOCKS. Any thread may make any call. Where a call "blocks", it parks a goroutine and blocks any other thread. A
-// goroutine may go on on another thread after it: keep no reference to a thread_local across a call that blocks.
-// Exceptions may be in flight and catch blocks open across it.
+// WHO BLOCKS. Any thread may make any call. Where a call "blocks", it parks a goroutine, and blocks any other thread.
+// After it a goroutine may go on on another thread: keep no reference to a thread_local across it. Catch blocks may be
+// open and exceptions in flight across it.
 //
-// WHAT LEAVES A GOROUTINE. An exception that leaves the function of a goroutine, of a timer or of a goroutine's defer ends
-// the process with one line. Only exit_goroutine is caught, by the goroutine's first frame.
+// WHAT LEAVES A GOROUTINE. An exception that leaves the function of a goroutine, of a timer or of a goroutine's defer
+// ends the process with one line. Only exit_goroutine's is caught, by the goroutine's first frame.
 //
-// TIME. Durations round up to nanoseconds; what overflows is forever. A *timeout* of zero or less is over already: what can
-// go at once goes, the rest is timed out, never "would block". Points in time are those of std::chrono::steady_clock.
+// TIME. Durations round up to nanoseconds; what overflows is forever. A timeout of zero or less is over already: what
+// can go at once goes, the rest has timed out.
 //
 // C calls and these mix freely, on the same objects too: native_handle() is the C object.
 #ifndef GORT_HPP
@@ -77,9 +78,9 @@ public:
     pinned& operator=(const pinned&) = delete;
 };
 
-// One address a type, where there need not be RTTI.
+// One address for each type, also without RTTI.
 template <class T>
-inline char type{};
+inline constexpr char type{};
 
 class gort_category final : public std::error_category {
 public:
@@ -98,8 +99,8 @@ inline const gort_category the_category{};
 /// The category of gort's codes: zero and negative errno values, explained by rt_strerror. Since 0.2.
 inline const std::error_category& category() noexcept { return detail::the_category; }
 
-/// What calls throw: code().value() is the C call's answer (RT_EPERM, ...), what() names the call and explains the code.
-/// Comparable with std::errc. Since 0.2.
+/// What calls throw. code() holds the C call's answer (RT_EPERM, ...) and compares with std::errc; what() names the call
+/// and explains the code. Since 0.2.
 class error : public std::system_error {
 public:
     error(int code, const char* call) : std::system_error(code, category(), call) {}
@@ -274,10 +275,10 @@ struct opts {
     std::size_t stack_size = 0;
 };
 
-/// Starts a goroutine that calls f(args...). As with std::thread, f and args are copied or moved into it (std::ref for a
-/// reference), may be move-only, and are destroyed on it, before its defers run.
-/// Returns its id: positive, rising for one spawner. Blocks nothing. Throws: RT_ENOMEM, RT_ECANCELED; f will not run then.
-/// Since 0.2.
+/// Starts a goroutine that calls f(args...). As with std::thread, f and args are copied or moved into it (std::ref for
+/// a reference) and may be move-only. They are destroyed on it, before its defers run.
+/// Returns its id: positive, rising for one spawner. Blocks nothing. Throws: RT_ENOMEM, RT_ECANCELED; f will not run
+/// then. Since 0.2.
 template <class F, class... Args, std::enable_if_t<!std::is_same_v<std::decay_t<F>, opts>, int> = 0>
 std::int64_t go(F&& f, Args&&... args) {
     return detail::start("rt_go", rt_go, std::forward<F>(f), std::forward<Args>(args)...);
@@ -309,19 +310,22 @@ void run(F&& f, Args&&... args) {
     detail::check(answer, "rt_run");
 }
 
-/// Lets others run: the goroutine goes behind everything runnable on its processor. sched_yield on a plain thread. Since 0.2.
+/// Lets others run: the goroutine goes behind everything that is runnable on its processor. On a plain thread it is
+/// sched_yield. Since 0.2.
 inline void yield() noexcept { rt_gosched(); }
 
 /// The id of the calling goroutine, 0 on a plain thread. Blocks nothing. Since 0.2.
 inline std::int64_t self_id() noexcept { return rt_goid(); }
 
-/// Ends the calling goroutine as an exception would: destructors run, frame by frame, up to the function that go, run,
-/// wait_group::go or a timer called; then its defers. It is an exception of a private type that is no std::exception:
-/// `catch (...)` must rethrow it, and out of a noexcept function it ends the process. In a defer it ends that defer alone.
+/// Ends the calling goroutine and unwinds its stack: destructors run, up to the function that go, run, wait_group::go
+/// or a timer has called, then its defers. It throws a private type that is no std::exception: `catch (...)` must
+/// rethrow it, and where it leaves a noexcept function it ends the process. In a goroutine's defer it ends that defer
+/// alone.
+///
 /// rt_goexit, in contrast, leaves the stack as it is and runs the defers only: no destructor runs, what the goroutine
-/// owns leaks, what it has locked stays locked. Use it where no C++ frame is left, or on goroutines that C started:
-/// those have no frame that catches, so exit_goroutine there ends the process.
-/// Throws: RT_EPERM on a plain thread. Without exceptions it is rt_goexit. Since 0.2.
+/// owns leaks, what it has locked stays locked. It is for goroutines that C has started: they have no frame that
+/// catches, so exit_goroutine on one ends the process.
+/// Throws: RT_EPERM on a plain thread. With -fno-exceptions it is rt_goexit. Since 0.2.
 [[noreturn]] inline void exit_goroutine() {
     if (rt_goid() == 0) detail::fail(RT_EPERM, "gort::exit_goroutine");
 #if GORT_HPP_EXCEPTIONS
@@ -332,9 +336,11 @@ inline std::int64_t self_id() noexcept { return rt_goid(); }
 #endif
 }
 
-/// Scope guard: calls a function at the end of the enclosing block, last made first called, however that is left.
+/// Scope guard: calls a function when the enclosing *block* is left, however that happens, the last guard first.
+///
 ///     gort::defer close_it([&] { ::close(fd); });
-/// An exception out of the function ends the process. Since 0.2.
+///
+/// An exception out of the function ends the process. For the end of the goroutine see defer_goroutine. Since 0.2.
 template <class F>
 class [[nodiscard]] defer : detail::pinned {
 public:
@@ -353,8 +359,8 @@ private:
 template <class F>
 defer(F) -> defer<F>;
 
-/// Calls f(args...) when the calling *goroutine* ends, whichever block this is in: last registered first called, after its
-/// function has returned and its locals are gone; after rt_goexit too. f and args as with go.
+/// Calls f(args...) when the calling *goroutine* ends, whichever block this is in: the last one first, after the
+/// goroutine's function has returned and its locals are gone, also after rt_goexit. f and args as with go.
 /// Blocks nothing. Throws: RT_EPERM on a plain thread, RT_ENOMEM. Since 0.2.
 template <class F, class... Args>
 void defer_goroutine(F&& f, Args&&... args) {
@@ -366,12 +372,12 @@ void defer_goroutine(F&& f, Args&&... args) {
 
 namespace detail {
 
-// Small trivial values travel in the C channel; all others stay on the heap, and the pointer to them travels.
+// Small trivial values travel in the C channel; all others lie on the heap, and the pointer to them travels.
 template <class T>
 inline constexpr bool by_value = std::is_trivially_copyable_v<T> && sizeof(T) <= 128;
 
-// One value on its way into or out of a C channel. For a send: pack; then the C call with its answer as the element; then
-// sent, or give_back. For a receive: the C call with space(); then take, if something came.
+// One value on its way into or out of a C channel. To send: pack, the C call with what it answered as the element, then
+// sent or give_back. To receive: the C call with space() as the element, then take, if something came.
 template <class T, bool = by_value<T>>
 class parcel {
 public:
@@ -444,24 +450,19 @@ struct chan_free {
 
 }  // namespace detail
 
-/// A channel of T: a handle, as std::shared_ptr is one. Copies are the same channel; the last one that goes frees it, with
-/// what is buffered. A default constructed handle is the nil channel: sends and receives wait forever, in a select it is
-/// never ready. Handles are const for sending and receiving, so lambdas may capture them by value.
+/// A channel of T: a handle, as std::shared_ptr is one. Copies are the same channel; the last one that goes frees it,
+/// with what is buffered. They are const for sending and receiving, so that lambdas can capture them by value.
+/// A default constructed handle is the nil channel, as in Go: sends and receives wait forever, in a select it is never
+/// ready. chan<T>(0) is the one without a buffer.
 ///
-/// T is any movable type. Trivially copyable ones up to 128 bytes travel in the C channel itself (empty ones with element
-/// size 0), so that C code can be at the other end; others are moved to the heap and their pointer travels. Every value
-/// is destroyed exactly once. A send that fails leaves the value where it was: send(std::move(v)) has moved v only if
-/// it answers ok.
+/// T is any movable type, and may have a chan<T> as a member. Trivially copyable ones up to 128 bytes travel in the C channel itself (empty ones with
+/// element size 0), so that C code can be at the other end; others are moved to the heap, and their pointer travels.
+/// Every value is destroyed exactly once. send(std::move(v)) has moved v only if it answers ok; else v is what it was.
 ///
-/// Any thread may use any handle; one handle must not be assigned or destroyed while another thread uses that very handle.
+/// Any thread may use any handle; none may be assigned or destroyed while another thread uses that very handle.
 /// Throws besides what is said: RT_EPERM for send and close on channels that the library feeds (timers). Since 0.2.
 template <class T>
 class chan {
-    static_assert(std::is_same_v<T, std::remove_cv_t<std::remove_reference_t<T>>>, "a channel's values are objects");
-    static_assert(std::is_move_constructible_v<T> && std::is_move_assignable_v<T>, "a channel's values are movable");
-
-    using parcel = detail::parcel<T>;
-
 public:
     using value_type = T;
 
@@ -470,15 +471,16 @@ public:
 
     /// A channel that buffers cap values; 0: a send waits for its receiver. Throws: RT_ENOMEM.
     explicit chan(std::size_t cap) {
-        own(rt_chan_make(parcel::size, cap));
+        static_assert(std::is_move_constructible_v<T> && std::is_move_assignable_v<T>, "the values must be movable");
+        own(rt_chan_make(detail::parcel<T>::size, cap));
         if (!c_) detail::fail(RT_ENOMEM, "rt_chan_make");
     }
 
-    /// The handle of a C channel; takes over one reference. NULL gives the nil channel. Only for types that travel by value.
-    /// Throws: RT_EINVAL if the element size is not T's; the reference stays the caller's then.
+    /// The handle of a C channel, of which it takes over one reference; NULL gives the nil channel. For types that
+    /// travel in the C channel. Throws: RT_EINVAL: another element size; the reference is still the caller's then.
     static chan adopt(rt_chan* c) {
         static_assert(detail::by_value<T>, "C code can't have made a channel of this type");
-        if (c != nullptr && rt_chan_elem_size(c) != parcel::size) detail::fail(RT_EINVAL, "gort::chan::adopt");
+        if (c != nullptr && rt_chan_elem_size(c) != detail::parcel<T>::size) detail::fail(RT_EINVAL, "gort::chan::adopt");
         chan adopted;
         adopted.own(c);
         return adopted;
@@ -595,7 +597,7 @@ private:
 
     template <class V, class Call>
     status push(V& v, const char* name, Call call) const {
-        parcel p;
+        detail::parcel<T> p;
         const int code = call(c_.get(), p.pack(v));
         if (code == RT_OK) p.sent();
         else p.give_back(v);
@@ -604,7 +606,7 @@ private:
 
     template <class Call>
     std::optional<T> pull(status& why, const char* name, Call call) const {
-        parcel p;
+        detail::parcel<T> p;
         why = detail::result(call(c_.get(), p.space()), name);
         if (!why) return std::nullopt;
         return std::optional<T>(std::in_place, p.take());
@@ -633,8 +635,9 @@ template <class Rep, class Period>
 
 namespace detail {
 
-// The cases of a select. Each fills its entry of the C call's table in prepare, and learns in settle which entry won (none,
-// if the call failed). The winner alone runs its function in finish, when all others have given back what they held.
+// The cases of a select. Each fills its entry of the C call's table in prepare, and learns in settle which entry won
+// (none, if the call failed). The winner alone runs its function in finish; by then the others have given back what they
+// held.
 class any_case : pinned {
 protected:
     const rt_select_case* entry_ = nullptr;
@@ -666,7 +669,7 @@ struct case_table {
 template <class T, class F>
 class recv_case : any_case {
     static constexpr bool takes_value = std::is_invocable_v<F&, std::optional<T>>;
-    static_assert(takes_value || std::is_invocable_v<F&>, "the function takes a std::optional of the value, or nothing");
+    static_assert(takes_value || std::is_invocable_v<F&>, "the function takes std::optional<T>, or nothing");
 
 public:
     static constexpr std::size_t channels = 1;
@@ -711,7 +714,7 @@ public:
 
     void prepare(case_table& table) {
         rt_select_case* const entry = table.add(c_.native_handle(), RT_SEND);
-        if constexpr (!std::is_const_v<V>) entry->elem = table.shared(entry, {&type<T>, &v_});
+        if constexpr (!std::is_const_v<V>) entry->elem = table.shared(entry, {&type<T>, std::addressof(v_)});
         if (entry->elem == nullptr) entry->elem = parcel_.pack(v_);
         entry_ = entry;
     }
@@ -762,31 +765,25 @@ struct do_nothing {
     void operator()() const noexcept {}
 };
 
-// Keeps a parameter out of the deduction of T, so that values convert to the channel's type.
-template <class T>
-struct identity {
-    using type = T;
-};
-
 }  // namespace detail
 
-/// A case of select: receives from c and calls f. f takes std::optional<T> (nothing: c is closed and drained) or no argument;
-/// without f the value is thrown away. All cases refer to their channel and value: write them as arguments of select.
-/// Since 0.2.
+/// A case of select: receives from c and calls f, which takes std::optional<T> (nothing: c is closed and drained) or no
+/// argument. Without f the value is thrown away. All cases refer to their channel and value: write them as arguments of
+/// select. Since 0.2.
 template <class T, class F = detail::do_nothing>
 auto recv(const chan<T>& c, F&& f = {}) {
     return detail::recv_case<T, std::decay_t<F>>(c, std::forward<F>(f));
 }
 
-/// A case of select: sends v to c and calls f. An rvalue is moved, an lvalue copied; if another case goes, v is again what it
-/// was when select returns or calls a function; so several cases may offer one value. f takes a status (ok or closed) or no argument; where it takes none, a
-/// closed channel makes select throw RT_ECLOSED. Since 0.2.
+/// A case of select: sends v to c and calls f. An rvalue is moved, an lvalue copied. If another case goes, v is what it
+/// was when select returns or calls a function; several cases may offer one value. f takes a status (ok or closed) or
+/// no argument; where it takes none, or there is no f, a closed channel makes select throw RT_ECLOSED. Since 0.2.
 template <class T, class F = detail::do_nothing>
-auto send(const chan<T>& c, typename detail::identity<T>::type&& v, F&& f = {}) {
+auto send(const chan<T>& c, typename chan<T>::value_type&& v, F&& f = {}) {
     return detail::send_case<T, T, std::decay_t<F>>(c, v, std::forward<F>(f));
 }
 template <class T, class F = detail::do_nothing>
-auto send(const chan<T>& c, const typename detail::identity<T>::type& v, F&& f = {}) {
+auto send(const chan<T>& c, const typename chan<T>::value_type& v, F&& f = {}) {
     return detail::send_case<T, const T, std::decay_t<F>>(c, v, std::forward<F>(f));
 }
 
@@ -802,16 +799,16 @@ auto after(const std::chrono::duration<Rep, Period>& d, F&& f) {
     return detail::time_case<std::decay_t<F>>(detail::timeout(d), std::forward<F>(f));
 }
 
-/// Waits until one of its cases can go, lets it go, calls its function on this goroutine, and returns its index among the
-/// arguments. Of several that can go each is as likely. At most one otherwise or after. Nil channels are never ready;
-/// without any case it waits forever.
+/// Waits until one of its cases can go, lets it go, calls its function, and returns its index among the arguments. Of
+/// several that can go each is as likely. At most one is otherwise or after. Nil channels never can; without any case
+/// it waits forever.
 ///
 ///     gort::select(gort::recv(jobs, [&](std::optional<job> j) { ... }),
 ///                  gort::send(results, std::move(r), [&] { ... }),
 ///                  gort::after(100ms, [&] { ... }));
 ///
-/// Blocks, except with otherwise. Throws: what the function throws; RT_ECLOSED: see send; RT_EPERM: a send to a channel that
-/// the library feeds; RT_ENOMEM. Since 0.2.
+/// Blocks, except with otherwise. Throws: what the function throws; RT_ECLOSED: see send; RT_EPERM: a send to a channel
+/// that the library feeds, or it would block in the unlockf of a park; RT_ENOMEM. Since 0.2.
 template <class... Cases>
 std::size_t select(Cases&&... cases) {
     static_assert((!std::is_lvalue_reference_v<Cases> && ...), "write the cases as arguments of select");
@@ -828,18 +825,24 @@ std::size_t select(Cases&&... cases) {
     const rt_select_case* const winner = answer >= 0 ? table.entries + answer : over ? table.end : nullptr;
 
     std::size_t won = 0, i = 0;
-    (static_cast<void>(cases.settle(winner) ? won = i++ : i++), ...);
+    [[maybe_unused]] const auto settle = [&](auto& a_case) {
+        if (a_case.settle(winner)) won = i;
+        i++;
+    };
+    (settle(cases), ...);
     if (winner == nullptr) detail::fail(answer, "rt_select");
     i = 0;
-    (static_cast<void>(i++ == won ? cases.finish() : void()), ...);
+    [[maybe_unused]] const auto finish = [&](auto& a_case) {
+        if (i++ == won) a_case.finish();
+    };
+    (finish(cases), ...);
     return won;
 }
 
 // --- locks and the like -------------------------------------------------------------------------------------------
 //
-// None of them can be copied or moved. They may be shared by goroutines and plain threads, and unlocked by others than
-// who locked them. What belongs to std::mutex and the like in <mutex> and <shared_mutex> fits: std::unique_lock,
-// std::scoped_lock, std::shared_lock.
+// None of them can be copied or moved. Goroutines and plain threads may share them, and unlock what another has locked.
+// The guards of <mutex> and <shared_mutex> fit: std::unique_lock, std::scoped_lock, std::shared_lock.
 
 /// A mutex: Lockable and TimedLockable. A waiter that has waited for 1 ms in vain gets it next. Since 0.2.
 class mutex : detail::pinned {
@@ -870,12 +873,12 @@ private:
     rt_mutex m_{};
 };
 
-/// A lock for many readers or one writer: SharedLockable, without timeouts. A waiting writer holds back new readers, so a
-/// reader must not lock it twice. Since 0.2.
+/// A lock for many readers or one writer: SharedLockable, without timeouts. A waiting writer holds back new readers, so
+/// a reader must not lock it twice. Since 0.2.
 class shared_mutex : detail::pinned {
 public:
-    /// For writing. lock blocks; try_lock and unlock do not. Throws: RT_EPERM: unlock of what is not locked, lock in the
-    /// unlockf of a park.
+    /// For writing. lock blocks; try_lock and unlock do not. Throws: RT_EPERM: unlock of what is not locked, lock in
+    /// the unlockf of a park.
     void lock() { detail::check(rt_rwmutex_lock(&m_), "rt_rwmutex_lock"); }
     bool try_lock() { return detail::in_time(rt_rwmutex_try_lock(&m_), "rt_rwmutex_try_lock"); }
     void unlock() { detail::check(rt_rwmutex_unlock(&m_), "rt_rwmutex_unlock"); }
@@ -893,8 +896,9 @@ private:
 
 /// A condition variable for gort::mutex. No spurious wake-ups. Since 0.2.
 ///
-/// The waits unlock, wait, and lock again before they return, whatever the outcome. They block. They throw: RT_EPERM: the
-/// lock does not own its mutex, or in the unlockf of a park; RT_ENOMEM.
+/// The waits unlock, wait, and have locked again when they return, whatever the outcome; a timeout that is over already
+/// leaves it locked. They block. They throw: RT_EPERM: the lock does not own its mutex, or in the unlockf of a park;
+/// RT_ENOMEM.
 class condition_variable : detail::pinned {
 public:
     /// Wakes the one that has waited longest, or all. Blocks nothing.
@@ -1029,7 +1033,8 @@ public:
     [[nodiscard]] bool try_acquire_for(const std::chrono::duration<Rep, Period>& d) {
         return detail::in_time(rt_sema_acquire_timeout(&s_, detail::timeout(d)), "rt_sema_acquire_timeout");
     }
-    /// Gives n back. Blocks nothing. Throws: what rt_sema_release answers for a count that overflows.
+    /// Gives n: to those that have waited longest, the rest to the count. Blocks nothing. Throws: RT_EINVAL: the count
+    /// would overflow; those before are given then.
     void release(std::uint32_t n = 1) {
         for (; n > 0; n--) detail::check(rt_sema_release(&s_), "rt_sema_release");
     }
@@ -1072,8 +1077,8 @@ struct timer_free {
 
 class timer_base {
 public:
-    /// No value can be received any more, no call begins. True if, but for this, a value would still have been received,
-    /// or the function called. Does not wait for a function that runs. Blocks nothing.
+    /// No value can be received any more, no call begins. True if, but for this, a value would still have been
+    /// received, or the function called. Does not wait for a function that runs. Blocks nothing.
     bool stop() noexcept { return rt_timer_stop(t_.get()); }
 
     /// From now on, with a new time: as if made anew. True as for stop. Of a ticker it sets the period; zero or less
@@ -1101,9 +1106,9 @@ private:
 
 }  // namespace detail
 
-/// Fires once, after d: sends the time to its channel, or calls a function. stop, reset and channel: see timer_base above.
-/// Movable. The destructor stops it and waits for a call of its function that has begun, so that the function may refer
-/// to what outlives the timer; called from that function it does not wait. Throws: RT_ENOMEM. Since 0.2.
+/// Fires once, after d: sends the time to its channel, or calls a function. For stop, reset and channel see timer_base
+/// above. Movable. The destructor stops it and waits for a call of its function that has begun, so that the function may refer
+/// to what outlives the timer; called from that very function it does not wait. Throws: RT_ENOMEM. Since 0.2.
 class timer : public detail::timer_base {
 public:
     /// To be received from channel(): an unread value is dropped by stop and reset.
@@ -1114,16 +1119,20 @@ public:
     /// Calls f() on a goroutine of its own; f is copied or moved into the timer.
     template <class Rep, class Period, class F>
     timer(const std::chrono::duration<Rep, Period>& d, F&& f)
-        : timer(detail::to_ns(d), std::make_shared<detail::timer_task<std::decay_t<F>>>(std::in_place, std::forward<F>(f))) {}
+        : timer(detail::to_ns(d), make_task(std::forward<F>(f))) {}
 
 private:
+    template <class F>
+    static auto make_task(F&& f) {
+        return std::make_shared<detail::timer_task<std::decay_t<F>>>(std::in_place, std::forward<F>(f));
+    }
     template <class Task>
     timer(std::int64_t ns, const std::shared_ptr<Task>& task)
         : timer_base(rt_after_func(ns, Task::entry, task.get()), "rt_after_func", task) {}
 };
 
-/// Sends the time to its channel once per period. Drops ticks for a slow receiver and does not drift. Movable; the destructor
-/// stops it. `for (auto t : ticker.channel())` never ends by itself: stopping does not close. Since 0.2.
+/// Sends the time to its channel once per period. Drops ticks for a slow receiver and does not drift. Movable; the
+/// destructor stops it. A stop does not close the channel: `for (auto t : ticker.channel())` has no end. Since 0.2.
 class ticker : public detail::timer_base {
 public:
     /// Throws: RT_EINVAL: a period of zero or less; RT_ENOMEM.

@@ -4,12 +4,14 @@ use super::base::{RT_EINVAL, RT_OK, rt_fn};
 use super::sync::{mutex, rt_mutex};
 use super::{code, entry, waiting};
 use crate::error::Error;
+use crate::sched::exit::Cleanup;
 use crate::sync::cond::Cond;
 use crate::sync::once::Once;
 use crate::sync::rwmutex::RwMutex;
 use crate::sync::sema::Sema;
 use crate::time::timeout::Timeout;
 use std::ffi::{c_int, c_void};
+use std::ptr;
 
 /// A mutex that many may hold for reading, or one for writing. Zeroed is unlocked. Never copied or moved while in use; no
 /// destroy.
@@ -281,10 +283,21 @@ fn call_once(once: &Once, f: unsafe extern "C" fn(*mut c_void), arg: *mut c_void
         Ok(false) => return RT_OK,
         Err(e) => return code(Err(e)),
     }
+    // If the function ends its goroutine, the others go on all the same.
+    unsafe fn finish(once: *const ()) {
+        // SAFETY: the caller of rt_once_do keeps its object while the call runs.
+        unsafe { (*once.cast::<Once>()).finish() }
+    }
+    // SAFETY: as just said.
+    let cleanup = unsafe { Cleanup::new(finish, ptr::from_ref(once).cast()) };
+    entry(|m| m.curg.get().inspect(|g| cleanup.put_on(g)));
     // Outside of the runtime, as any code of the program.
     // SAFETY: the caller of rt_once_do vouches for its function.
     unsafe { f(arg) };
-    entry(|_| once.finish());
+    entry(|m| {
+        m.curg.get().inspect(|g| cleanup.take_off(g));
+        once.finish();
+    });
     RT_OK
 }
 

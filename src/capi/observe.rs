@@ -1,7 +1,7 @@
 //! Looking in: dumps and counts.
 
 use super::base::{RT_EINVAL, RT_OK};
-use super::entry;
+use super::{entry, known_size};
 use crate::observe::{dump, stats};
 use crate::sys::errno;
 use std::ffi::c_int;
@@ -41,14 +41,16 @@ pub struct rt_stats {
  *
  * @param stats  in: struct_size; out: the counts, up to the smaller of the caller's size and the library's
  * Returns RT_OK.
- * Errors: RT_EINVAL: stats is NULL, or struct_size is smaller than in version 0.2.
+ * Errors: RT_EINVAL: stats is NULL, struct_size is smaller than in version 0.2, or what lies behind the known members is
+ * not zero.
  * Call from: any thread. Blocks: nothing. Since 0.2.
  */
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rt_stats_read(stats: *mut rt_stats) -> c_int {
     // SAFETY: the caller passes NULL or a struct that begins with its size.
     let size = match unsafe { stats.cast::<usize>().as_ref() } {
-        Some(&size) if size >= size_of::<rt_stats>() => size,
+        // SAFETY: the caller vouches for so many bytes.
+        Some(&size) if unsafe { known_size(stats) }.is_some() => size,
         _ => return RT_EINVAL,
     };
     let s = entry(|_| errno::preserved(stats::read));
@@ -77,12 +79,12 @@ pub unsafe extern "C" fn rt_stats_read(stats: *mut rt_stats) -> c_int {
  *
  * @param fd  a descriptor to write to
  * Returns RT_OK.
- * Errors: RT_EINVAL: it could not be written.
+ * Errors: what write answers, such as -EBADF.
  * Call from: any thread. Blocks: the thread, as write does. Since 0.2.
  */
 #[unsafe(no_mangle)]
 pub extern "C" fn rt_dump(fd: c_int) -> c_int {
-    entry(|_| if dump::write(fd) { RT_OK } else { RT_EINVAL })
+    entry(|_| -dump::write(fd))
 }
 
 /**

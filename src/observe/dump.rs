@@ -27,24 +27,26 @@ struct Out {
     fd: RawFd,
     buf: [u8; 1024],
     len: usize,
-    failed: bool,
+    /// What write answered when it failed: an errno value.
+    failed: c_int,
 }
 
 impl Out {
     fn new(fd: RawFd) -> Out {
-        Out { fd, buf: [0; 1024], len: 0, failed: false }
+        Out { fd, buf: [0; 1024], len: 0, failed: 0 }
     }
 
     fn flush(&mut self) {
         let mut from = 0;
-        while from < self.len && !self.failed {
+        while from < self.len && self.failed == 0 {
             // SAFETY: initialised bytes of the buffer.
             let n = unsafe { libc::write(self.fd, self.buf[from..self.len].as_ptr().cast(), self.len - from) };
             match n {
                 n if n > 0 => from += n as usize,
                 // SAFETY: the calling thread's own errno.
                 _ if unsafe { *errno::location() } == libc::EINTR => {}
-                _ => self.failed = true,
+                // SAFETY: as above.
+                _ => self.failed = unsafe { *errno::location() },
             }
         }
         self.len = 0;
@@ -64,13 +66,13 @@ impl Write for Out {
     }
 }
 
-/// Writes the dump to a descriptor. False if that failed.
-pub fn write(fd: RawFd) -> bool {
+/// Writes the dump to a descriptor. Answers 0 or an errno value.
+pub fn write(fd: RawFd) -> c_int {
     errno::preserved(|| {
         let mut out = Out::new(fd);
         let _ = everything(&mut out);
         out.flush();
-        !out.failed
+        out.failed
     })
 }
 

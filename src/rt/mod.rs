@@ -17,7 +17,7 @@ use crate::sched::{find, global, monitor, run as sched_run};
 use crate::sys::lock::{Rank, RawLock};
 use crate::sys::stack::{self, Class};
 use crate::sys::throw::{install_panic_hook, print_line};
-use crate::sys::{barrier, cpu, errno};
+use crate::sys::{barrier, clock, cpu, errno, futex};
 use std::sync::atomic::{AtomicU8, AtomicU32, Ordering::*};
 
 /// What a program may choose. Zero is the default everywhere.
@@ -137,7 +137,21 @@ pub fn set_maxprocs(n: usize) -> Result<usize> {
         global::set_procs(n);
     }
     LOCK.unlock();
+    if n < before {
+        wait_for_surplus();
+    }
     if ok { Ok(before as usize) } else { Err(Error::NoMemory) }
+}
+
+/// Waits until no surplus P is run any more, so that the number is exact when the call returns. Whoever computes without end
+/// on one is not waited for.
+fn wait_for_surplus() {
+    let until = clock::now() + 20_000_000;
+    while global::surplus_held() && clock::now() < until {
+        // The caller's own may be among them.
+        sched_run::gosched();
+        futex::nap(20_000);
+    }
 }
 
 fn procs(chosen: usize, on_bad: OnBad) -> Result<usize> {

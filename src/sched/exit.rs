@@ -5,6 +5,7 @@
 
 use super::g::{G, GoFn};
 use super::{handshake, run};
+use std::cell::Cell;
 use std::ffi::c_void;
 use std::ptr;
 
@@ -44,8 +45,39 @@ pub fn run_deferred(g: &G) {
     }
 }
 
+/// What the runtime has to do if the goroutine ends inside a callback: a note on the caller's stack, good until it is
+/// taken off. Left frames stay readable, since the end runs further down the same stack.
+pub struct Cleanup {
+    f: unsafe fn(*const ()),
+    arg: *const (),
+    outer: Cell<*const Cleanup>,
+}
+
+impl Cleanup {
+    /// # Safety
+    /// `f(arg)` is sound to call inside the runtime while the note is on.
+    pub unsafe fn new(f: unsafe fn(*const ()), arg: *const ()) -> Cleanup {
+        Cleanup { f, arg, outer: Cell::new(ptr::null()) }
+    }
+
+    /// Puts the note on. It stays in place until [`take_off`](Self::take_off).
+    pub fn put_on(&self, g: &G) {
+        self.outer.set(g.cleanups.replace(self));
+    }
+
+    pub fn take_off(&self, g: &G) {
+        g.cleanups.set(self.outer.get());
+    }
+}
+
 /// Ends the calling goroutine from wherever it is. Frames are left without their destructors.
 pub fn goexit(g: &'static G) -> ! {
     run_deferred(g);
+    // SAFETY: a note that is on stands in a frame of this goroutine, which is left but not overwritten.
+    while let Some(c) = unsafe { g.cleanups.get().as_ref() } {
+        c.take_off(g);
+        // SAFETY: the promise of its maker.
+        unsafe { (c.f)(c.arg) };
+    }
     run::end(g)
 }

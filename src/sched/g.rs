@@ -46,6 +46,8 @@ pub struct G {
     pub name: AtomicPtr<Name>,
     /// What `rt_defer` has put off, the newest first.
     pub deferred: Cell<*mut super::exit::Deferred>,
+    /// What the runtime must do if it ends inside a callback, the innermost first.
+    pub cleanups: Cell<*const super::exit::Cleanup>,
     /// How often it is locked to its thread, and to which.
     pub locked: Cell<u32>,
     pub locked_m: Cell<Option<&'static super::m::M>>,

@@ -182,6 +182,11 @@ pub fn set_procs(n: u32) {
     }
 }
 
+/// Whether somebody still has a P that is surplus.
+pub fn surplus_held() -> bool {
+    ever_ps().any(|p| p.is_surplus() && !p.m.load(Relaxed).is_null())
+}
+
 /// Moves what a P that nobody runs any more has to where others find it.
 fn empty(p: &'static P) {
     while let Some(g) = p.take_next().or_else(|| p.pop()) {

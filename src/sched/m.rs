@@ -233,6 +233,7 @@ pub fn forget_others() {
             unsafe { *m.thread.get() = None };
         }
         m.cache.drop_promises();
+        m.cache.forget_counts();
     }
 }
 

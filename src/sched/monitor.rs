@@ -177,7 +177,8 @@ fn look(slices: &mut [Slice], now: i64) -> i64 {
     let mut waiting = false;
     let mut earliest = NEVER;
     for (p, slice) in global::all_ps().zip(slices) {
-        p.lone_credit.store((p.lone_credit.load(Relaxed) + 1).min(4), Relaxed);
+        let credit = p.lone_credit.load(Relaxed);
+        p.lone_credit.store(credit.max((credit + 1).min(4)), Relaxed);
         earliest = earliest.min(p.timers.earliest());
         // SAFETY: null or an M, and Ms are never freed. One that has just left the P gets a request for nothing.
         let Some(m) = (unsafe { p.m.load(Relaxed).as_ref() }) else {

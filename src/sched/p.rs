@@ -153,6 +153,12 @@ impl SpawnCache {
         }
     }
 
+    /// The goroutines were another process's.
+    pub fn forget_counts(&self) {
+        self.spawned.store(0, Relaxed);
+        self.ended.store(0, Relaxed);
+    }
+
     /// The stacks are gone, and with them what was promised.
     pub fn drop_promises(&self) {
         self.promises.set(0);

@@ -285,7 +285,8 @@ pub fn gosched() {
     let m = m::current().expect("a call has an M");
     let Some(g) = m.goroutine() else { return };
     let p = m.p();
-    if !p.has_queued() && p.peek_next().is_null() && !global::has_global() && p.timers.earliest() == NEVER {
+    let alone = !p.has_queued() && p.peek_next().is_null() && !global::has_global();
+    if alone && p.timers.earliest() == NEVER && !p.is_surplus() {
         return;
     }
     switch_out(g, What::Yield);

@@ -51,6 +51,8 @@ pub struct Chan {
     receivers: WaitQueue,
     refs: Cell<usize>,
     waiters: Cell<usize>,
+    /// Somebody is about to free it.
+    dying: Cell<bool>,
 }
 
 // SAFETY: cells and queues are touched under the lock; the sizes never change.
@@ -119,6 +121,7 @@ impl Chan {
             receivers: WaitQueue::new(),
             refs: Cell::new(1),
             waiters: Cell::new(0),
+            dying: Cell::new(false),
         };
         // SAFETY: fresh memory of the right layout.
         unsafe { at.write(chan) };
@@ -150,7 +153,8 @@ impl Chan {
     pub unsafe fn unlock_and_free_if_unused(this: NonNull<Chan>) {
         // SAFETY: alive, because the lock is held.
         let chan = unsafe { this.as_ref() };
-        let unused = chan.refs.get() == 0 && chan.waiters.get() == 0;
+        // Once only: the timer of an `rt_after` may come by with its last value while its receiver lets go.
+        let unused = chan.refs.get() == 0 && chan.waiters.get() == 0 && !chan.dying.replace(true);
         let layout = Self::layout(chan.elem_size, chan.cap);
         let owner = chan.owner.get();
         chan.lock.unlock();

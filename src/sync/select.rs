@@ -120,11 +120,11 @@ unsafe fn run(
             return Ok(went);
         }
     }
-    wait(slots, timeout)
+    wait(slots, order, timeout)
 }
 
 /// Puts a waiter on every channel, all of which are locked, and parks.
-fn wait(slots: &mut [Slot<'_>], timeout: Timeout) -> Result<Went> {
+fn wait(slots: &mut [Slot<'_>], order: &[u16], timeout: Timeout) -> Result<Went> {
     let wait = match timeout.begin().and_then(|when| Ok(park::prepare(Kind::Chan, when)?)) {
         Ok(wait) => wait,
         Err(e) => {
@@ -132,7 +132,9 @@ fn wait(slots: &mut [Slot<'_>], timeout: Timeout) -> Result<Went> {
             return Err(e);
         }
     };
-    for slot in slots.iter_mut() {
+    // In the order of the looks, so that of several cases on one channel each is as likely to be served first.
+    for &i in order {
+        let slot = &mut slots[i as usize];
         let mut waiter = Waiter::new(&wait, slot.case.elem);
         waiter.of_select = true;
         let waiter = &*slot.waiter.write(waiter);

@@ -83,9 +83,11 @@ pub struct Stack {
 impl Stack {
     pub const NONE: Stack = Stack { top: std::ptr::null_mut() };
 
+    /// Where the first frame ends. The two words above stay zero, for unwinders that look for a return address there:
+    /// what follows is the next slot's guard.
     #[inline(always)]
     pub fn top(self) -> *mut u8 {
-        self.top
+        self.top.wrapping_sub(16)
     }
 
     #[inline(always)]

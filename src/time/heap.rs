@@ -61,8 +61,9 @@ impl<T: Copy> Heap<T> {
     /// Drops every item that `keep` refuses, in time linear in the size.
     pub fn retain(&mut self, mut keep: impl FnMut(&T) -> bool) {
         self.items.retain(|i| keep(&i.1));
-        if self.items.len() * 4 < self.items.capacity() {
-            self.items.shrink_to(self.items.len() * 2);
+        // Memory goes back only after a flood: what comes and goes all the time keeps its room.
+        if self.items.capacity() > 4096 && self.items.len() * 16 < self.items.capacity() {
+            self.items.shrink_to(self.items.len() * 4);
         }
         for i in (0..self.items.len().div_ceil(ARITY)).rev() {
             self.sift_down(i);

@@ -169,11 +169,13 @@ impl Timer {
         let p = own.unwrap_or_else(global::some_p);
         let number = self.head.live_entry.load(Relaxed) + 1;
         self.refs.fetch_add(1, Relaxed);
+        // Before the entry is in the heap, where a sweep may compare the two at once.
+        self.head.live_entry.store(number, Relaxed);
         if p.timers.arm_timer(when, &self.head, number).is_err() {
             self.refs.fetch_sub(1, Relaxed);
+            self.entry.set(None);
             return Err(Error::NoMemory);
         }
-        self.head.live_entry.store(number, Relaxed);
         self.entry.set(Some((when, &p.timers)));
         if own.is_none() {
             // Nobody who schedules on that P need be awake.
@@ -249,9 +251,7 @@ impl Timer {
 
     /// Stops it and gives the owner's reference back.
     pub fn free(&self) {
-        self.lock.lock();
-        self.armed.set(false);
-        self.lock.unlock();
+        self.stop();
         self.unref_with_chan();
     }
 
