@@ -25,6 +25,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/types.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -200,6 +201,26 @@ static inline uint64_t stress_seed(void) {
 }
 
 static inline int64_t stress_end(void) { return now_ns() + (int64_t)env_u64("GORT_SECONDS", 2) * SECOND; }
+
+/* Whether a thread of this process sleeps: it does nothing until somebody wakes it, or its time comes. */
+static inline pid_t own_tid(void) { return (pid_t)syscall(SYS_gettid); }
+
+static inline bool is_asleep(pid_t tid) {
+    char path[64], text[512];
+    snprintf(path, sizeof path, "/proc/self/task/%d/stat", (int)tid);
+    for (int i = 0; i < 3; i++) {
+        const int fd = open(path, O_RDONLY | O_CLOEXEC);
+        CHECK_OP(fd, >=, 0);
+        const ssize_t n = read(fd, text, sizeof text - 1);
+        close(fd);
+        CHECK_OP(n, >, 0);
+        text[n] = '\0';
+        const char *name_end = strrchr(text, ')');
+        if (name_end == NULL || name_end[2] != 'S') return false;
+        thread_sleep(MS);
+    }
+    return true;
+}
 
 /* A lock that never enters the runtime, for tests of the runtime's own primitives. */
 typedef struct {

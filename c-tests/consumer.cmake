@@ -32,8 +32,9 @@ elseif(CROSSCOMPILING)
   list(APPEND cross "-DCMAKE_SYSTEM_NAME=${SYSTEM_NAME}" "-DCMAKE_SYSTEM_PROCESSOR=${SYSTEM_PROCESSOR}")
 endif()
 if(EMULATOR)
-  string(REPLACE ";" "\\;" emulator_arg "${EMULATOR}")
-  list(APPEND cross "-DCMAKE_CROSSCOMPILING_EMULATOR=${emulator_arg}")
+  # A list, which no argument of a command survives as one.
+  file(WRITE "${WORK_DIR}/emulator.cmake" "set(CMAKE_CROSSCOMPILING_EMULATOR \"${EMULATOR}\" CACHE STRING \"\")\n")
+  list(APPEND cross -C "${WORK_DIR}/emulator.cmake")
 endif()
 run("${CMAKE_COMMAND}" -S "${SOURCE_DIR}" -B "${build}" -G "${GENERATOR}" "-DCMAKE_MAKE_PROGRAM=${MAKE_PROGRAM}"
   "-DCMAKE_C_COMPILER=${C_COMPILER}" "-Dgort_ROOT=${prefix}" "-DCMAKE_FIND_ROOT_PATH_MODE_PACKAGE=BOTH"

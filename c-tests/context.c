@@ -268,7 +268,11 @@ static void find_thirds(void) {
     minus_third_up = divide(-1, 3);
     long_third_up = divide_long(1, 3);
     CHECK_EQ(fesetround(FE_TONEAREST), 0);
-    CHECK(third_down < third_up && minus_third_down < minus_third_up && long_third_down < long_third_up);
+    CHECK(third_down < third_up && minus_third_down < minus_third_up);
+#if !defined(__aarch64__)
+    /* There it is software, whose rounding is that of whichever library was linked. */
+    CHECK(long_third_down < long_third_up);
+#endif
 }
 
 static void expect(int n) {

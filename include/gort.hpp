@@ -99,8 +99,8 @@ inline const gort_category the_category{};
 /// The category of gort's codes: zero and negative errno values, explained by rt_strerror. Since 0.2.
 inline const std::error_category& category() noexcept { return detail::the_category; }
 
-/// What calls throw. code() holds the C call's answer (RT_EPERM, ...) and compares with std::errc; what() names the call
-/// and explains the code. Since 0.2.
+/// What calls throw. code() holds the C call's answer (RT_EPERM, ...) and compares with std::errc; what() names the
+/// call and explains the code. Since 0.2.
 class error : public std::system_error {
 public:
     error(int code, const char* call) : std::system_error(code, category(), call) {}
@@ -455,9 +455,10 @@ struct chan_free {
 /// A default constructed handle is the nil channel, as in Go: sends and receives wait forever, in a select it is never
 /// ready. chan<T>(0) is the one without a buffer.
 ///
-/// T is any movable type, and may have a chan<T> as a member. Trivially copyable ones up to 128 bytes travel in the C channel itself (empty ones with
-/// element size 0), so that C code can be at the other end; others are moved to the heap, and their pointer travels.
-/// Every value is destroyed exactly once. send(std::move(v)) has moved v only if it answers ok; else v is what it was.
+/// T is any movable type, and may have a chan<T> as a member. Trivially copyable ones up to 128 bytes travel in the C
+/// channel itself (empty ones with element size 0), so that C code can be at the other end; others are moved to the
+/// heap, and their pointer travels. Every value is destroyed exactly once. send(std::move(v)) has moved v only if it
+/// answers ok; else v is what it was.
 ///
 /// Any thread may use any handle; none may be assigned or destroyed while another thread uses that very handle.
 /// Throws besides what is said: RT_EPERM for send and close on channels that the library feeds (timers). Since 0.2.
@@ -480,7 +481,7 @@ public:
     /// travel in the C channel. Throws: RT_EINVAL: another element size; the reference is still the caller's then.
     static chan adopt(rt_chan* c) {
         static_assert(detail::by_value<T>, "C code can't have made a channel of this type");
-        if (c != nullptr && rt_chan_elem_size(c) != detail::parcel<T>::size) detail::fail(RT_EINVAL, "gort::chan::adopt");
+        if (c != nullptr && rt_chan_elem_size(c) != detail::parcel<T>::size) detail::fail(RT_EINVAL, "gort::adopt");
         chan adopted;
         adopted.own(c);
         return adopted;
@@ -636,8 +637,8 @@ template <class Rep, class Period>
 namespace detail {
 
 // The cases of a select. Each fills its entry of the C call's table in prepare, and learns in settle which entry won
-// (none, if the call failed). The winner alone runs its function in finish; by then the others have given back what they
-// held.
+// (none, if the call failed). The winner alone runs its function in finish; by then the others have given back what
+// they held.
 class any_case : pinned {
 protected:
     const rt_select_case* entry_ = nullptr;
@@ -1107,8 +1108,8 @@ private:
 }  // namespace detail
 
 /// Fires once, after d: sends the time to its channel, or calls a function. For stop, reset and channel see timer_base
-/// above. Movable. The destructor stops it and waits for a call of its function that has begun, so that the function may refer
-/// to what outlives the timer; called from that very function it does not wait. Throws: RT_ENOMEM. Since 0.2.
+/// above. Movable. The destructor stops it and waits for a call of its function that has begun, so that the function
+/// may refer to what outlives the timer; called from that very function it does not wait. Throws: RT_ENOMEM. Since 0.2.
 class timer : public detail::timer_base {
 public:
     /// To be received from channel(): an unread value is dropped by stop and reset.

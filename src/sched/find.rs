@@ -49,6 +49,9 @@ pub fn runnable(m: &'static M) -> Option<&'static G> {
         if p.is_surplus() {
             m.p.set(None);
             global::put_idle_p(p);
+            if m.spinning.get() {
+                stop_spinning(m);
+            }
             continue;
         }
         // The slice that a pair shares through `runnext` is over for both.

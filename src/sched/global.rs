@@ -501,14 +501,14 @@ pub fn tear_down() {
 
 /// Whether nothing is queued, due or being looked for, and all Ps are idle.
 pub fn is_quiet() -> bool {
-    with(|lists| {
+    let quiet = with(|lists| {
         IDLE.idle_ps() == procs()
             && lists.starts.is_none()
             && !IDLE.is_spinning()
-            && earliest() == NEVER
             && !has_global()
             && !all_ps().any(P::has_ready)
-    })
+    });
+    quiet && !all_ps().any(|p| p.timers.is_pending())
 }
 
 /// In a forked child: Ps and threads are the parent's. Ps may hold what must not be used here, so new ones are made.

@@ -16,12 +16,14 @@ use crate::sys::clock::NEVER;
 use crate::sys::lock::{Rank, RawLock};
 use crate::time::heap::Heap;
 use std::cell::UnsafeCell;
-use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering::*};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering::*};
 
 /// What a timer shows to the heaps: it stands at the start of the timer's memory.
 pub struct TimerHead {
     /// The number of the entry that counts; others of this timer are dead.
     pub live_entry: AtomicU64,
+    /// It wants to fire. Written under the timer's lock.
+    pub armed: AtomicBool,
     /// Called for an entry that was due, with its number, when no lock is held. It owns the entry's reference.
     pub fire: unsafe fn(&'static TimerHead, u64, i64),
     /// Called for a dead entry that is swept: gives the entry's reference back. No lock but the heap's is held.
@@ -157,6 +159,22 @@ impl Timers {
                 Entry::Timer(t, _) => unsafe { (t.forget)(t) },
             }
         }
+    }
+
+    /// Whether time will end any wait or fire any timer: entries that are dead, or whose timer was stopped, do not count.
+    pub fn is_pending(&self) -> bool {
+        if self.earliest() == NEVER {
+            return false;
+        }
+        self.lock.lock();
+        // SAFETY: the lock is held.
+        let heap = unsafe { &*self.heap.get() };
+        let pending = heap.iter().any(|e| match e {
+            Entry::Timer(t, _) => e.is_live() && t.armed.load(Relaxed),
+            Entry::Wait(..) => e.is_live(),
+        });
+        self.lock.unlock();
+        pending
     }
 
     /// How many entries there are, dead ones included.

@@ -37,6 +37,22 @@ pub unsafe fn advise(addr: *mut u8, bytes: usize, advice: c_int) -> bool {
     unsafe { libc::madvise(addr.cast::<c_void>(), bytes, advice) == 0 }
 }
 
+/// Whether the byte at `at` really can't be read: there are emulators that take any advice for good. Asked of the kernel, by
+/// a write to a pipe.
+pub fn is_denied(at: *const u8) -> bool {
+    let mut ends = [0; 2];
+    // SAFETY: room for two descriptors; the write reads one byte or answers EFAULT.
+    unsafe {
+        if libc::pipe2(ends.as_mut_ptr(), libc::O_CLOEXEC | libc::O_NONBLOCK) != 0 {
+            return true;
+        }
+        let n = libc::write(ends[1], at.cast(), 1);
+        libc::close(ends[0]);
+        libc::close(ends[1]);
+        n != 1
+    }
+}
+
 /// How many bytes of a mapping are in memory.
 pub fn resident(addr: *mut u8, bytes: usize) -> usize {
     let page = page_size();

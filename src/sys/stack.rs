@@ -284,7 +284,7 @@ fn guard_limit(probe: *mut u8) -> usize {
         return known;
     }
     // SAFETY: the low end of a fresh slab, which will be the guard of its first slot.
-    let limit = if unsafe { mem::advise(probe, mem::page_size(), MADV_GUARD_INSTALL) } {
+    let limit = if unsafe { mem::advise(probe, mem::page_size(), MADV_GUARD_INSTALL) } && mem::is_denied(probe) {
         usize::MAX
     } else {
         let maps = std::fs::read_to_string("/proc/sys/vm/max_map_count").ok();

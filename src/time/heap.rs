@@ -20,6 +20,11 @@ impl<T: Copy> Heap<T> {
         self.items.len()
     }
 
+    /// The items, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = &T> {
+        self.items.iter().map(|i| &i.1)
+    }
+
     /// Everything in it, in no order.
     pub fn into_items(self) -> Vec<(i64, T)> {
         self.items

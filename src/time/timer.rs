@@ -48,7 +48,6 @@ pub struct Timer {
     head: TimerHead,
     refs: AtomicUsize,
     lock: RawLock,
-    armed: Cell<bool>,
     when: Cell<i64>,
     /// 0: fires once.
     period: Cell<i64>,
@@ -72,10 +71,9 @@ impl Timer {
         // SAFETY: the layout is not empty.
         let at = NonNull::new(unsafe { std::alloc::alloc(layout) })?.cast::<Timer>();
         let timer = Timer {
-            head: TimerHead { live_entry: 0.into(), fire, forget, lost },
+            head: TimerHead { live_entry: 0.into(), armed: false.into(), fire, forget, lost },
             refs: AtomicUsize::new(1),
             lock: RawLock::new(Rank::Timer),
-            armed: Cell::new(false),
             when: Cell::new(0),
             period: Cell::new(period),
             entry: Cell::new(None),
@@ -131,7 +129,7 @@ impl Timer {
             // SAFETY: the reference that `give_to_chan` handed over.
             let t = unsafe { &*t.cast::<Timer>() };
             t.lock.lock();
-            t.armed.set(false);
+            t.head.armed.store(false, Relaxed);
             t.lock.unlock();
             t.unref();
         }
@@ -147,7 +145,7 @@ impl Timer {
             if entry <= when {
                 // It comes up first, and is then put right.
                 self.when.set(when);
-                self.armed.set(true);
+                self.head.armed.store(true, Relaxed);
                 return Ok(());
             }
             heap.one_died();
@@ -159,7 +157,7 @@ impl Timer {
             self.put(when)?;
         }
         self.when.set(when);
-        self.armed.set(true);
+        self.head.armed.store(true, Relaxed);
         Ok(())
     }
 
@@ -187,7 +185,7 @@ impl Timer {
     /// What a stop or reset takes back: true if a value could still have been received, or the function started. Under
     /// the lock.
     fn take_back(&self) -> bool {
-        let armed = self.armed.replace(false);
+        let armed = self.head.armed.swap(false, Relaxed);
         match self.job {
             // SAFETY: the owner of the timer keeps its channel alive.
             Job::Feed(chan) => unsafe { chan.as_ref() }.drain() || armed,
@@ -290,7 +288,7 @@ impl Timer {
             return self.unref();
         }
         self.entry.set(None);
-        if !self.armed.get() {
+        if !self.head.armed.load(Relaxed) {
             self.lock.unlock();
             return self.unref();
         }
@@ -316,7 +314,7 @@ impl Timer {
     /// Under the lock, which it lets go.
     fn feed(&'static self, chan: NonNull<Chan>, now: i64) {
         match self.period.get() {
-            0 => self.armed.set(false),
+            0 => self.head.armed.store(false, Relaxed),
             period => {
                 // No drift: the next tick stands on the grid of the first; those that were missed are dropped.
                 let late = (now - self.when.get()).max(0);
@@ -351,7 +349,7 @@ impl Timer {
             Options { on_end: Some(EndHook { f: ended, arg: ptr::from_ref(self).cast() }), ..Options::default() };
         // It may begin, and even end, at once on another thread: its end waits for the lock.
         if spawn::spawn(f, arg, options).is_ok() {
-            self.armed.set(false);
+            self.head.armed.store(false, Relaxed);
             self.running.set(self.running.get() + 1);
         } else {
             self.refs.fetch_sub(1, Relaxed);
@@ -393,7 +391,7 @@ unsafe fn lost(head: &'static TimerHead) {
     // SAFETY: as in `fire`.
     let timer = unsafe { &*ptr::from_ref(head).cast::<Timer>() };
     timer.lock.lock();
-    timer.armed.set(false);
+    timer.head.armed.store(false, Relaxed);
     timer.entry.set(None);
     timer.lock.unlock();
     timer.unref();
