@@ -202,9 +202,9 @@ static inline uint64_t stress_seed(void) {
 
 static inline int64_t stress_end(void) { return now_ns() + (int64_t)env_u64("GORT_SECONDS", 2) * SECOND; }
 
-/* Whether a thread of this process sleeps: it does nothing until somebody wakes it, or its time comes. */
 static inline pid_t own_tid(void) { return (pid_t)syscall(SYS_gettid); }
 
+/* Whether a thread of this process sleeps: it does nothing until somebody wakes it, or its time comes. */
 static inline bool is_asleep(pid_t tid) {
     char path[64], text[512];
     snprintf(path, sizeof path, "/proc/self/task/%d/stat", (int)tid);

@@ -19,14 +19,15 @@ ALLOWED: dict[str, set[str]] = {
     "error": set(),
     "sys": {"error"},
     "time::heap": {"error", "sys"},  # a plain data structure: every P keeps its sleepers in one
+    "time::timeout": {"error", "sys"},  # plain values
     "sched": {"error", "sys", "time::heap"},
-    "rt": {"error", "sys", "sched"},
-    "time": {"error", "sys", "time::heap", "sched"},
-    "sync": {"error", "sys", "sched", "time"},
-    "net": {"error", "sys", "sched", "time"},
-    "scope": {"error", "sys", "sched", "time", "sync"},
-    "observe": {"error", "sys", "sched", "time", "sync", "net", "scope"},
-    "capi": {"error", "sys", "sched", "rt", "time", "sync", "net", "scope", "observe"},
+    "sync": {"error", "sys", "sched", "time::timeout"},
+    "time": {"error", "sys", "time::heap", "time::timeout", "sched", "sync"},  # timers feed channels
+    "net": {"error", "sys", "sched", "sync", "time"},
+    "scope": {"error", "sys", "sched", "sync", "time"},
+    "observe": {"error", "sys", "sched", "sync", "time", "net", "scope"},
+    "rt": {"error", "sys", "sched", "time::timeout", "observe"},
+    "capi": {"error", "sys", "sched", "sync", "time", "net", "scope", "observe", "rt"},
 }
 
 COMMENT_OR_STRING = re.compile(

@@ -2,13 +2,14 @@
 //!
 //! The map of the house, from the bottom up; a room uses only rooms above it in this list:
 //!
-//! * [`error`]: what can go wrong in a call.
-//! * [`sys`]: the system and the processor: context switch, stacks, futexes, locks, clocks.
-//! * `time::heap`: a heap of times.
-//! * [`sched`]: goroutines, threads, Ps; park and ready, the waist that everything else stands on.
-//! * [`time`]: timeouts and sleep.
-//! * [`sync`]: channels, mutex, waitgroup.
-//! * `rt`: birth of the runtime.
+//! * `error`: what can go wrong in a call.
+//! * `sys`: the system and the processor: context switch, stacks, futexes, locks, clocks, threads.
+//! * `time::heap`, `time::timeout`: a heap of times; the timeouts of calls.
+//! * `sched`: goroutines, threads, Ps; park and ready, the waist that everything else stands on.
+//! * `sync`: channels, select, mutex, rwmutex, cond, once, semaphore, waitgroup.
+//! * `time`: sleep and timers.
+//! * `observe`: dumps and counts.
+//! * `rt`: birth and death of the runtime.
 //! * `capi`: the only room with C types. `include/gort.h` is generated from it.
 //!
 //! `docs/ARCHITECTURE.md` says more. Built with `--cfg loom`, only the protocols and their models remain.
