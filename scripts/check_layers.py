@@ -27,7 +27,7 @@ ALLOWED: dict[str, set[str]] = {
     "scope": {"error", "sys", "sched", "sync", "time"},
     "observe": {"error", "sys", "sched", "sync", "time", "net", "scope"},
     "rt": {"error", "sys", "sched", "time::timeout", "observe"},
-    "capi": {"error", "sys", "sched", "sync", "time", "net", "scope", "observe", "rt"},
+    "capi": {"error", "sys", "sched", "time::timeout", "sync", "time", "net", "scope", "observe", "rt"},
 }
 
 COMMENT_OR_STRING = re.compile(
