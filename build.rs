@@ -20,7 +20,14 @@ fn main() {
     let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets the folder"));
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets the folder")).join("gort.h");
     let constants = ["MAJOR", "MINOR", "PATCH"].map(|p| format!("#define RT_VERSION_{p} {}\n", version(p))).concat();
-    header(&root, constants).write_to_file(&out);
+    let mut text = Vec::new();
+    header(&root, constants).write(&mut text);
+    // The comments in src/capi have their stars already, and the generator puts its own before them.
+    let text = String::from_utf8(text)
+        .expect("the sources are UTF-8")
+        .replace("\n * * ", "\n * ")
+        .replace("\n * *\n", "\n *\n");
+    std::fs::write(&out, text).expect("the build folder can be written");
     println!("cargo:rustc-env=GORT_GENERATED_HEADER={}", out.display());
 }
 

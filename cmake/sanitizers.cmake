@@ -1,5 +1,5 @@
-# GORT_SANITIZE builds the C tests with a sanitizer of the C compiler. The library itself is Rust and stays as it is; what
-# a sanitizer must know of its stacks, the library tells it at run time.
+# GORT_SANITIZE builds the C tests with a sanitizer of the C compiler. The library itself is Rust and stays as it is. It does
+# not tell a sanitizer of its stacks: address and undefined work all the same, thread reports races that are none.
 set(GORT_SANITIZE "" CACHE STRING "Sanitizer for the C tests: address, undefined, thread, or empty")
 set_property(CACHE GORT_SANITIZE PROPERTY STRINGS "" address undefined thread)
 

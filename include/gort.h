@@ -296,103 +296,103 @@ extern "C" {
 #endif // __cplusplus
 
 /**
- * * The version of the library that runs, "MAJOR.MINOR.PATCH".
- * *
- * * Returns a string of static life.
- * * Call from: anywhere, also a signal handler. Blocks: nothing. Since 0.1.
+ * The version of the library that runs, "MAJOR.MINOR.PATCH".
+ *
+ * Returns a string of static life.
+ * Call from: anywhere, also a signal handler. Blocks: nothing. Since 0.1.
  */
 const char *rt_version(void) RT_NOEXCEPT;
 
 /**
- * * One line that explains a result code.
- * *
- * * @param code  what a call answered: 0 or a negative errno value
- * * Returns a string of static life, in English; for an unknown code a general one, never NULL.
- * * Call from: anywhere, also a signal handler. Blocks: nothing. Since 0.1.
+ * One line that explains a result code.
+ *
+ * @param code  what a call answered: 0 or a negative errno value
+ * Returns a string of static life, in English; for an unknown code a general one, never NULL.
+ * Call from: anywhere, also a signal handler. Blocks: nothing. Since 0.1.
  */
 const char *rt_strerror(int code) RT_NOEXCEPT;
 
 /**
- * * Starts the runtime with a configuration of the caller's. Without it, the first call that needs the runtime starts
- * * it with defaults.
- * *
- * * @param cfg  the configuration; read during the call only
- * * Returns RT_OK.
- * * Errors: RT_EINVAL: cfg is NULL, struct_size is too small or what lies behind the known members is not zero, an unknown
- * * flag, a stack below 16 KiB, a bad value in the environment; RT_EBUSY: the runtime is up; RT_ENOMEM.
- * * Call from: any thread. Blocks: nothing. Since 0.1.
+ * Starts the runtime with a configuration of the caller's. Without it, the first call that needs the runtime starts
+ * it with defaults.
+ *
+ * @param cfg  the configuration; read during the call only
+ * Returns RT_OK.
+ * Errors: RT_EINVAL: cfg is NULL, struct_size is too small or what lies behind the known members is not zero, an unknown
+ * flag, a stack below 16 KiB, a bad value in the environment; RT_EBUSY: the runtime is up; RT_ENOMEM.
+ * Call from: any thread. Blocks: nothing. Since 0.1.
  */
 int rt_init(const struct rt_config *cfg)
 RT_NOEXCEPT;
 
 /**
- * * Runs a function as a goroutine and waits until it ends. Other goroutines go on after that. Several threads may be
- * * in it at once.
- * *
- * * @param fn   the function
- * * @param arg  handed to it as it is
- * * Returns RT_OK when the goroutine has ended.
- * * Errors: RT_EINVAL: fn is NULL; RT_EPERM: called on a goroutine; RT_ENOMEM; RT_ECANCELED: the runtime stops; RT_EDEADLK:
- * * nothing can ever happen again (every goroutine is parked, no timer is pending, no other thread is there that could act); a
- * * dump has been printed, and the goroutines stay as they are.
- * * Call from: any thread that is not a goroutine's. Blocks: the thread. Since 0.1.
+ * Runs a function as a goroutine and waits until it ends. Other goroutines go on after that. Several threads may be
+ * in it at once.
+ *
+ * @param fn   the function
+ * @param arg  handed to it as it is
+ * Returns RT_OK when the goroutine has ended.
+ * Errors: RT_EINVAL: fn is NULL; RT_EPERM: called on a goroutine; RT_ENOMEM; RT_ECANCELED: the runtime stops; RT_EDEADLK:
+ * nothing can ever happen again (every goroutine is parked, no timer is pending, no other thread is there that could act); a
+ * dump has been printed, and the goroutines stay as they are.
+ * Call from: any thread that is not a goroutine's. Blocks: the thread. Since 0.1.
  */
 int rt_run(rt_fn fn,
            void *arg)
 RT_NOEXCEPT;
 
 /**
- * * How many goroutines may run at once; changes it, up or down, while they run.
- * *
- * * @param n  below 1: only asks; else the new number, at most 1024
- * * Returns the former number; asked before the runtime is up, the default that it would start with.
- * * Errors: RT_ENOMEM; RT_ECANCELED: the runtime stops.
- * * Call from: any thread. Blocks: nothing. Starts the runtime if it changes the number. Since 0.1; changes since 0.2.
+ * How many goroutines may run at once; changes it, up or down, while they run.
+ *
+ * @param n  below 1: only asks; else the new number, at most 1024
+ * Returns the former number; asked before the runtime is up, the default that it would start with.
+ * Errors: RT_ENOMEM; RT_ECANCELED: the runtime stops.
+ * Call from: any thread. Blocks: nothing. Starts the runtime if it changes the number. Since 0.1.
  */
 int rt_maxprocs(int n) RT_NOEXCEPT;
 
 /**
- * * Stops the runtime: refuses new goroutines (RT_ECANCELED), waits until all there are have ended and other threads have left
- * * these calls, then stops the timers, ends every thread the runtime made and frees every stack. Channels, timers and the like
- * * survive; what next needs the runtime starts a fresh one.
- * *
- * * @param timeout_ns  how long to wait, nanoseconds; RT_FOREVER or RT_NOWAIT
- * * Returns RT_OK, also when there is no runtime.
- * * Errors: RT_ETIMEDOUT, and RT_EAGAIN for RT_NOWAIT: the runtime is whole and open again; RT_EPERM: called on a
- * * goroutine or in an unlockf; RT_EBUSY: another thread is stopping it.
- * * Call from: any thread that is not a goroutine's. Blocks: the thread. Since 0.2.
+ * Stops the runtime: refuses new goroutines (RT_ECANCELED), waits until all there are have ended and other threads have left
+ * these calls, then stops the timers, ends every thread the runtime made and frees every stack. Channels, timers and the like
+ * survive; what next needs the runtime starts a fresh one.
+ *
+ * @param timeout_ns  how long to wait, nanoseconds; RT_FOREVER or RT_NOWAIT
+ * Returns RT_OK, also when there is no runtime.
+ * Errors: RT_ETIMEDOUT, and RT_EAGAIN for RT_NOWAIT: the runtime is whole and open again; RT_EPERM: called on a
+ * goroutine or in an unlockf; RT_EBUSY: another thread is stopping it.
+ * Call from: any thread that is not a goroutine's. Blocks: the thread. Since 0.1.
  */
 int rt_stop(int64_t timeout_ns)
 RT_NOEXCEPT;
 
 /**
- * * How many goroutines there are: spawned and not yet ended, whatever they wait for.
- * *
- * * Call from: any thread. Blocks: nothing. Since 0.1.
+ * How many goroutines there are: spawned and not yet ended, whatever they wait for.
+ *
+ * Call from: any thread. Blocks: nothing. Since 0.1.
  */
 int64_t rt_num_goroutine(void) RT_NOEXCEPT;
 
 /**
- * * Starts a goroutine: it is queued as the next one to run on the caller's processor.
- * *
- * * @param fn   what it runs
- * * @param arg  handed to fn as it is
- * * Returns its id: positive, higher than that of any goroutine this caller started before, never used again.
- * * Errors: RT_EINVAL: fn is NULL; RT_ENOMEM: no memory is left; fn will not run then.
- * * Call from: any thread; not from the unlockf of a park. Blocks: nothing. Starts the runtime. Since 0.1.
+ * Starts a goroutine: it is queued as the next one to run on the caller's processor.
+ *
+ * @param fn   what it runs
+ * @param arg  handed to fn as it is
+ * Returns its id: positive, higher than that of any goroutine this caller started before, never used again.
+ * Errors: RT_EINVAL: fn is NULL; RT_ENOMEM: no memory is left; fn will not run then.
+ * Call from: any thread; not from the unlockf of a park. Blocks: nothing. Starts the runtime. Since 0.1.
  */
 int64_t rt_go(rt_fn fn, void *arg) RT_NOEXCEPT;
 
 /**
- * * rt_go with options.
- * *
- * * @param opts  the options; read during the call only
- * * @param fn    what it runs
- * * @param arg   handed to fn as it is
- * * Returns as rt_go.
- * * Errors: as rt_go; RT_EINVAL also: opts is NULL, struct_size is too small or what lies behind the known members is not
- * * zero, a stack below 16 KiB.
- * * Call from: as rt_go. Blocks: nothing. Since 0.1.
+ * rt_go with options.
+ *
+ * @param opts  the options; read during the call only
+ * @param fn    what it runs
+ * @param arg   handed to fn as it is
+ * Returns as rt_go.
+ * Errors: as rt_go; RT_EINVAL also: opts is NULL, struct_size is too small or what lies behind the known members is not
+ * zero, a stack below 16 KiB.
+ * Call from: as rt_go. Blocks: nothing. Since 0.1.
  */
 int64_t rt_go_with(const struct rt_go_opts *opts,
                    rt_fn fn,
@@ -400,83 +400,83 @@ int64_t rt_go_with(const struct rt_go_opts *opts,
 RT_NOEXCEPT;
 
 /**
- * * The calling goroutine. On a plain thread what it answers stands for that thread, until the thread ends.
- * *
- * * Returns it, never NULL.
- * * Call from: any thread. Blocks: nothing. Since 0.1.
+ * The calling goroutine. On a plain thread what it answers stands for that thread, until the thread ends.
+ *
+ * Returns it, never NULL.
+ * Call from: any thread. Blocks: nothing. Since 0.1.
  */
 struct rt_g *rt_self(void) RT_NOEXCEPT;
 
 /**
- * * The id of the calling goroutine; 0 on a plain thread.
- * *
- * * Call from: anywhere, also a signal handler. Blocks: nothing. Since 0.1.
+ * The id of the calling goroutine; 0 on a plain thread.
+ *
+ * Call from: anywhere, also a signal handler. Blocks: nothing. Since 0.1.
  */
 int64_t rt_goid(void) RT_NOEXCEPT;
 
 /**
- * * Gives way: the goroutine goes behind everything that is runnable on its processor. On a plain thread it is
- * * sched_yield. In the unlockf of a park it does nothing.
- * *
- * * Call from: any thread. Blocks: nothing. Since 0.1.
+ * Gives way: the goroutine goes behind everything that is runnable on its processor. On a plain thread it is
+ * sched_yield. In the unlockf of a park it does nothing.
+ *
+ * Call from: any thread. Blocks: nothing. Since 0.1.
  */
 void rt_gosched(void) RT_NOEXCEPT;
 
 /**
- * * Puts a function off to the end of the calling goroutine. What was put off last runs first.
- * *
- * * @param fn   the function; it may do what a goroutine may
- * * @param arg  handed to it as it is
- * * Returns RT_OK.
- * * Errors: RT_EINVAL: fn is NULL; RT_EPERM: not on a goroutine, or in an unlockf; RT_ENOMEM.
- * * Call from: a goroutine. Blocks: nothing. Since 0.2.
+ * Puts a function off to the end of the calling goroutine. What was put off last runs first.
+ *
+ * @param fn   the function; it may do what a goroutine may
+ * @param arg  handed to it as it is
+ * Returns RT_OK.
+ * Errors: RT_EINVAL: fn is NULL; RT_EPERM: not on a goroutine, or in an unlockf; RT_ENOMEM.
+ * Call from: a goroutine. Blocks: nothing. Since 0.1.
  */
 int rt_defer(rt_fn fn, void *arg) RT_NOEXCEPT;
 
 /**
- * * Ends the calling goroutine: what it has put off runs, then it is gone. C++ destructors do not run; gort.hpp has a
- * * way that runs them. On a plain thread, or in an unlockf, it ends the process with one line.
- * *
- * * Call from: a goroutine. Does not return. Since 0.2.
+ * Ends the calling goroutine: what it has put off runs, then it is gone. C++ destructors do not run; gort.hpp has a
+ * way that runs them. On a plain thread, or in an unlockf, it ends the process with one line.
+ *
+ * Call from: a goroutine. Does not return. Since 0.1.
  */
 void rt_goexit(void) RT_NOEXCEPT;
 
 /**
- * * Locks the calling goroutine to its thread: it keeps the thread across every park, and nothing else runs there. Nests.
- * * A goroutine that ends locked ends the thread. On a plain thread it does nothing.
- * *
- * * Returns RT_OK.
- * * Errors: RT_EPERM: in an unlockf.
- * * Call from: any thread. Blocks: nothing. Since 0.2.
+ * Locks the calling goroutine to its thread: it keeps the thread across every park, and nothing else runs there. Nests.
+ * A goroutine that ends locked ends the thread. On a plain thread it does nothing.
+ *
+ * Returns RT_OK.
+ * Errors: RT_EPERM: in an unlockf.
+ * Call from: any thread. Blocks: nothing. Since 0.1.
  */
 int rt_lock_os_thread(void)
 RT_NOEXCEPT;
 
 /**
- * * Takes one rt_lock_os_thread back. On a plain thread it does nothing.
- * *
- * * Returns RT_OK.
- * * Errors: RT_EPERM: the goroutine is not locked, or in an unlockf.
- * * Call from: any thread. Blocks: nothing. Since 0.2.
+ * Takes one rt_lock_os_thread back. On a plain thread it does nothing.
+ *
+ * Returns RT_OK.
+ * Errors: RT_EPERM: the goroutine is not locked, or in an unlockf.
+ * Call from: any thread. Blocks: nothing. Since 0.1.
  */
 int rt_unlock_os_thread(void) RT_NOEXCEPT;
 
 /**
- * * Parks the calling goroutine until somebody readies it. On a plain thread it blocks the thread.
- * *
- * * The goroutine becomes waiting; then, with its registers saved and off its stack, unlockf(g, lock) runs, exactly once.
- * * If it answers false the goroutine goes on at once. From the moment unlockf lets go of the lock any thread may
- * * ready the goroutine, and it may run elsewhere before unlockf has returned. unlockf has at least 16 KiB of stack. It may
- * * unlock, ready, signal, close, use the try forms and rt_now; what would have to block answers RT_EPERM in it. It must
- * * not touch the goroutine's stack after it let go of the lock.
- * *
- * * @param unlockf  lets go of the lock and answers whether to stay parked. NULL: always stay; right only for a wait
- * *                 without end, or with a waker that tries again while it gets RT_EINVAL
- * * @param lock     handed to unlockf as it is
- * * @param reason   why it waits: a string of static life that dumps show, or NULL
- * * Returns RT_OK once readied, or when unlockf answered false.
- * * Errors: RT_EPERM: in the unlockf of another park.
- * * Call from: any thread. Blocks: the goroutine, or the plain thread. Since 0.1.
+ * Parks the calling goroutine until somebody readies it. On a plain thread it blocks the thread.
+ *
+ * The goroutine becomes waiting; then, with its registers saved and off its stack, unlockf(g, lock) runs, exactly once.
+ * If it answers false the goroutine goes on at once. From the moment unlockf lets go of the lock any thread may
+ * ready the goroutine, and it may run elsewhere before unlockf has returned. unlockf has at least 16 KiB of stack. It may
+ * unlock, ready, signal, close, use the try forms and rt_now; what would have to block answers RT_EPERM in it. It must
+ * not touch the goroutine's stack after it let go of the lock.
+ *
+ * @param unlockf  lets go of the lock and answers whether to stay parked. NULL: always stay; right only for a wait
+ *                 without end, or with a waker that tries again while it gets RT_EINVAL
+ * @param lock     handed to unlockf as it is
+ * @param reason   why it waits: a string of static life that dumps show, or NULL
+ * Returns RT_OK once readied, or when unlockf answered false.
+ * Errors: RT_EPERM: in the unlockf of another park.
+ * Call from: any thread. Blocks: the goroutine, or the plain thread. Since 0.1.
  */
 int rt_gopark(rt_unlock_fn unlockf,
               void *lock,
@@ -484,268 +484,268 @@ int rt_gopark(rt_unlock_fn unlockf,
 RT_NOEXCEPT;
 
 /**
- * * rt_gopark with a timeout. Exactly one of time and ready wins. Time cannot win before unlockf has returned.
- * *
- * * @param unlockf     as rt_gopark; it runs also for a timeout of zero
- * * @param lock        handed to unlockf as it is
- * * @param reason      as rt_gopark
- * * @param timeout_ns  nanoseconds, or RT_FOREVER; zero or less is over at once
- * * Returns RT_OK once readied, or when unlockf answered false.
- * * Errors: RT_ETIMEDOUT: time won; RT_EPERM: in the unlockf of another park; RT_ENOMEM.
- * * Call from: any thread. Blocks: the goroutine, or the plain thread. Since 0.1.
+ * rt_gopark with a timeout. Exactly one of time and ready wins. Time cannot win before unlockf has returned.
+ *
+ * @param unlockf     as rt_gopark; it runs also for a timeout of zero
+ * @param lock        handed to unlockf as it is
+ * @param reason      as rt_gopark
+ * @param timeout_ns  nanoseconds, or RT_FOREVER; zero or less is over at once
+ * Returns RT_OK once readied, or when unlockf answered false.
+ * Errors: RT_ETIMEDOUT: time won; RT_EPERM: in the unlockf of another park; RT_ENOMEM.
+ * Call from: any thread. Blocks: the goroutine, or the plain thread. Since 0.1.
  */
 int rt_gopark_timeout(rt_unlock_fn unlockf, void *lock, const char *reason, int64_t timeout_ns) RT_NOEXCEPT;
 
 /**
- * * Makes a goroutine runnable that waits in rt_gopark, as the next one of the calling processor. A plain thread is woken.
- * *
- * * Call it under the lock that guards the waiter, or treat every return of rt_gopark as possibly early.
- * *
- * * @param g  what rt_self answered there
- * * Returns RT_OK.
- * * Errors: RT_EINVAL: g is NULL, or does not wait in rt_gopark (it runs, is runnable, has ended, waits in a
- * * channel or a sleep); nothing happens then.
- * * Call from: any thread, also in an unlockf. Blocks: nothing. Since 0.1.
+ * Makes a goroutine runnable that waits in rt_gopark, as the next one of the calling processor. A plain thread is woken.
+ *
+ * Call it under the lock that guards the waiter, or treat every return of rt_gopark as possibly early.
+ *
+ * @param g  what rt_self answered there
+ * Returns RT_OK.
+ * Errors: RT_EINVAL: g is NULL, or does not wait in rt_gopark (it runs, is runnable, has ended, waits in a
+ * channel or a sleep); nothing happens then.
+ * Call from: any thread, also in an unlockf. Blocks: nothing. Since 0.1.
  */
 int rt_goready(struct rt_g *g)
 RT_NOEXCEPT;
 
 /**
- * * A ticket: names the caller's next park in rt_gopark or rt_gopark_timeout, and no other. The same until that park.
- * *
- * * Returns it: never 0, never used again. In the unlockf of a park there is no next park to name: 0.
- * * Call from: any thread. Blocks: nothing. Since 0.1.
+ * A ticket: names the caller's next park in rt_gopark or rt_gopark_timeout, and no other. The same until that park.
+ *
+ * Returns it: never 0, never used again. In the unlockf of a park there is no next park to name: 0.
+ * Call from: any thread. Blocks: nothing. Since 0.1.
  */
 uint64_t rt_park_ticket(void) RT_NOEXCEPT;
 
 /**
- * * rt_goready for one certain park: for wakers that may come late.
- * *
- * * @param ticket  what rt_park_ticket answered to the goroutine
- * * Returns RT_OK.
- * * Errors: RT_EINVAL: the park has not begun, or is over, or there is no such ticket; nothing happens then.
- * * Call from: any thread, also in an unlockf. Blocks: nothing. Since 0.1.
+ * rt_goready for one certain park: for wakers that may come late.
+ *
+ * @param ticket  what rt_park_ticket answered to the goroutine
+ * Returns RT_OK.
+ * Errors: RT_EINVAL: the park has not begun, or is over, or there is no such ticket; nothing happens then.
+ * Call from: any thread, also in an unlockf. Blocks: nothing. Since 0.1.
  */
 int rt_goready_ticket(uint64_t ticket) RT_NOEXCEPT;
 
 /**
- * * The time on CLOCK_MONOTONIC, nanoseconds.
- * *
- * * Call from: anywhere, also a signal handler. Blocks: nothing. Since 0.1.
+ * The time on CLOCK_MONOTONIC, nanoseconds.
+ *
+ * Call from: anywhere, also a signal handler. Blocks: nothing. Since 0.1.
  */
 int64_t rt_now(void) RT_NOEXCEPT;
 
 /**
- * * Sleeps, never less than asked for.
- * *
- * * @param ns  nanoseconds; zero or less is over at once, what would overflow is for ever
- * * Returns RT_OK.
- * * Errors: RT_EPERM: in the unlockf of a park; RT_ENOMEM.
- * * Call from: any thread. Blocks: the goroutine, or the plain thread. Since 0.1.
+ * Sleeps, never less than asked for.
+ *
+ * @param ns  nanoseconds; zero or less is over at once, what would overflow is for ever
+ * Returns RT_OK.
+ * Errors: RT_EPERM: in the unlockf of a park; RT_ENOMEM.
+ * Call from: any thread. Blocks: the goroutine, or the plain thread. Since 0.1.
  */
 int rt_sleep(int64_t ns) RT_NOEXCEPT;
 
 /**
- * * A timer whose channel gets the time once.
- * *
- * * The channel's elements are int64_t: the time on CLOCK_MONOTONIC, nanoseconds, at which it fired. Its len and cap are 0.
- * * Once rt_timer_stop or rt_timer_reset has returned, no value from before can be received.
- * *
- * * @param ns  nanoseconds from now; zero or less is over at once, what would overflow never comes
- * * Returns the timer; NULL: no memory is left.
- * * Call from: any thread. Blocks: nothing. Starts the runtime. Since 0.2.
+ * A timer whose channel gets the time once.
+ *
+ * The channel's elements are int64_t: the time on CLOCK_MONOTONIC, nanoseconds, at which it fired. Its len and cap are 0.
+ * Once rt_timer_stop or rt_timer_reset has returned, no value from before can be received.
+ *
+ * @param ns  nanoseconds from now; zero or less is over at once, what would overflow never comes
+ * Returns the timer; NULL: no memory is left.
+ * Call from: any thread. Blocks: nothing. Starts the runtime. Since 0.1.
  */
 struct rt_timer *rt_timer_new(int64_t ns)
 RT_NOEXCEPT;
 
 /**
- * * A timer whose channel gets the time once every period. A slow receiver misses ticks; they do not drift.
- * *
- * * @param period_ns  nanoseconds, above zero
- * * Returns the timer; NULL: the period is not above zero, or no memory is left.
- * * Call from: any thread. Blocks: nothing. Starts the runtime. Since 0.2.
+ * A timer whose channel gets the time once every period. A slow receiver misses ticks; they do not drift.
+ *
+ * @param period_ns  nanoseconds, above zero
+ * Returns the timer; NULL: the period is not above zero, or no memory is left.
+ * Call from: any thread. Blocks: nothing. Starts the runtime. Since 0.1.
  */
 struct rt_timer *rt_ticker_new(int64_t period_ns) RT_NOEXCEPT;
 
 /**
- * * A timer that runs a function in a goroutine of its own.
- * *
- * * @param ns   nanoseconds from now, as rt_timer_new
- * * @param fn   the function
- * * @param arg  handed to it as it is
- * * Returns the timer; NULL: fn is NULL, or no memory is left.
- * * Call from: any thread. Blocks: nothing. Starts the runtime. Since 0.2.
+ * A timer that runs a function in a goroutine of its own.
+ *
+ * @param ns   nanoseconds from now, as rt_timer_new
+ * @param fn   the function
+ * @param arg  handed to it as it is
+ * Returns the timer; NULL: fn is NULL, or no memory is left.
+ * Call from: any thread. Blocks: nothing. Starts the runtime. Since 0.1.
  */
 struct rt_timer *rt_after_func(int64_t ns, rt_fn fn, void *arg) RT_NOEXCEPT;
 
 /**
- * * The channel of a timer. It belongs to the timer: add a reference to keep it longer.
- * *
- * * @param t  the timer
- * * Returns the channel; NULL for an after-function and for NULL.
- * * Call from: any thread. Blocks: nothing. Since 0.2.
+ * The channel of a timer. It belongs to the timer: add a reference to keep it longer.
+ *
+ * @param t  the timer
+ * Returns the channel; NULL for an after-function and for NULL.
+ * Call from: any thread. Blocks: nothing. Since 0.1.
  */
 struct rt_chan *rt_timer_chan(struct rt_timer *t) RT_NOEXCEPT;
 
 /**
- * * Stops a timer. It does not wait for a function that runs.
- * *
- * * @param t  the timer
- * * Returns true if, but for this call, a value would still have been received, or the function started; so a value that has
- * * fired and was not received counts. False also for NULL.
- * * Call from: any thread, also in an unlockf. Blocks: nothing. Since 0.2.
+ * Stops a timer. It does not wait for a function that runs.
+ *
+ * @param t  the timer
+ * Returns true if, but for this call, a value would still have been received, or the function started; so a value that has
+ * fired and was not received counts. False also for NULL.
+ * Call from: any thread, also in an unlockf. Blocks: nothing. Since 0.1.
  */
 bool rt_timer_stop(struct rt_timer *t)
 RT_NOEXCEPT;
 
 /**
- * * Lets a timer fire at another time, whether it has fired, was stopped, or neither. A ticker also takes the time for its
- * * period.
- * *
- * * @param t   the timer
- * * @param ns  nanoseconds from now, as rt_timer_new; for a ticker above zero, else nothing changes and it answers false
- * * Returns as rt_timer_stop.
- * * Call from: any thread. Blocks: nothing. Since 0.2.
+ * Lets a timer fire at another time, whether it has fired, was stopped, or neither. A ticker also takes the time for its
+ * period.
+ *
+ * @param t   the timer
+ * @param ns  nanoseconds from now, as rt_timer_new; for a ticker above zero, else nothing changes and it answers false
+ * Returns as rt_timer_stop.
+ * Call from: any thread. Blocks: nothing. Since 0.1.
  */
 bool rt_timer_reset(struct rt_timer *t,
                     int64_t ns)
 RT_NOEXCEPT;
 
 /**
- * * rt_timer_stop that also waits until the timer's function, if it runs, has ended.
- * *
- * * @param t  the timer
- * * Returns as rt_timer_stop. Called from the timer's function it does nothing and answers false; so it does in the unlockf of
- * * a park if it would have to wait.
- * * Call from: any thread. Blocks: the goroutine, or the plain thread. Since 0.2.
+ * rt_timer_stop that also waits until the timer's function, if it runs, has ended.
+ *
+ * @param t  the timer
+ * Returns as rt_timer_stop. Called from the timer's function it does nothing and answers false; so it does in the unlockf of
+ * a park if it would have to wait.
+ * Call from: any thread. Blocks: the goroutine, or the plain thread. Since 0.1.
  */
 bool rt_timer_stop_wait(struct rt_timer *t)
 RT_NOEXCEPT;
 
 /**
- * * Gives a timer up without stopping it: an after-function still runs, and the timer then frees itself. A timer with a channel
- * * is freed.
- * *
- * * @param t  the timer, which the caller does not use again; or NULL: then nothing happens
- * * Call from: any thread. Blocks: nothing. Since 0.2.
+ * Gives a timer up without stopping it: an after-function still runs, and the timer then frees itself. A timer with a channel
+ * is freed.
+ *
+ * @param t  the timer, which the caller does not use again; or NULL: then nothing happens
+ * Call from: any thread. Blocks: nothing. Since 0.1.
  */
 void rt_timer_detach(struct rt_timer *t)
 RT_NOEXCEPT;
 
 /**
- * * Stops a timer and frees it. Its channel goes with its last reference. May be called from the timer's function.
- * *
- * * @param t  the timer, which the caller does not use again; or NULL: then nothing happens
- * * Call from: any thread. Blocks: nothing. Since 0.2.
+ * Stops a timer and frees it. Its channel goes with its last reference. May be called from the timer's function.
+ *
+ * @param t  the timer, which the caller does not use again; or NULL: then nothing happens
+ * Call from: any thread. Blocks: nothing. Since 0.1.
  */
 void rt_timer_free(struct rt_timer *t) RT_NOEXCEPT;
 
 /**
- * * A channel that gets the time once, as that of rt_timer_new, without a timer to look after: unref'ing the channel drops it.
- * *
- * * @param ns  nanoseconds from now, as rt_timer_new
- * * Returns the channel, with one reference that the caller owns; NULL: no memory is left.
- * * Call from: any thread. Blocks: nothing. Starts the runtime. Since 0.2.
+ * A channel that gets the time once, as that of rt_timer_new, without a timer to look after: unref'ing the channel drops it.
+ *
+ * @param ns  nanoseconds from now, as rt_timer_new
+ * Returns the channel, with one reference that the caller owns; NULL: no memory is left.
+ * Call from: any thread. Blocks: nothing. Starts the runtime. Since 0.1.
  */
 struct rt_chan *rt_after(int64_t ns)
 RT_NOEXCEPT;
 
 /**
- * * Makes a channel, with one reference that the caller owns.
- * *
- * * @param elem_size  bytes of an element; 0 is allowed
- * * @param cap        how many elements it buffers; 0: a send waits for its receiver
- * * Returns the channel; NULL if the size overflows or no memory is left.
- * * Call from: any thread. Blocks: nothing. Since 0.1.
+ * Makes a channel, with one reference that the caller owns.
+ *
+ * @param elem_size  bytes of an element; 0 is allowed
+ * @param cap        how many elements it buffers; 0: a send waits for its receiver
+ * Returns the channel; NULL if the size overflows or no memory is left.
+ * Call from: any thread. Blocks: nothing. Since 0.1.
  */
 struct rt_chan *rt_chan_make(size_t elem_size, size_t cap) RT_NOEXCEPT;
 
 /**
- * * Adds a reference.
- * *
- * * @param c  a channel, or NULL
- * * Returns c.
- * * Call from: any thread. Blocks: nothing. Since 0.1.
+ * Adds a reference.
+ *
+ * @param c  a channel, or NULL
+ * Returns c.
+ * Call from: any thread. Blocks: nothing. Since 0.1.
  */
 struct rt_chan *rt_chan_ref(struct rt_chan *c) RT_NOEXCEPT;
 
 /**
- * * Drops a reference. The last one frees the channel, with what it buffers, once nobody waits on it.
- * *
- * * @param c  a channel of which the caller owns a reference, or NULL: then nothing happens
- * * Call from: any thread. Blocks: nothing. Since 0.1.
+ * Drops a reference. The last one frees the channel, with what it buffers, once nobody waits on it.
+ *
+ * @param c  a channel of which the caller owns a reference, or NULL: then nothing happens
+ * Call from: any thread. Blocks: nothing. Since 0.1.
  */
 void rt_chan_unref(struct rt_chan *c) RT_NOEXCEPT;
 
 /**
- * * Sends a copy of an element, waiting for room or a receiver.
- * *
- * * @param c     the channel; NULL blocks for ever
- * * @param elem  in: elem_size bytes; NULL only where elem_size is 0
- * * Returns RT_OK.
- * * Errors: RT_ECLOSED: closed, also while it waited; RT_EINVAL: elem is NULL; RT_EPERM: only the library feeds
- * * it, or it would block in the unlockf of a park.
- * * Call from: any thread. Blocks: the goroutine, or the plain thread. Since 0.1.
+ * Sends a copy of an element, waiting for room or a receiver.
+ *
+ * @param c     the channel; NULL blocks for ever
+ * @param elem  in: elem_size bytes; NULL only where elem_size is 0
+ * Returns RT_OK.
+ * Errors: RT_ECLOSED: closed, also while it waited; RT_EINVAL: elem is NULL; RT_EPERM: only the library feeds
+ * it, or it would block in the unlockf of a park.
+ * Call from: any thread. Blocks: the goroutine, or the plain thread. Since 0.1.
  */
 int rt_chan_send(struct rt_chan *c, const void *elem) RT_NOEXCEPT;
 
 /**
- * * Receives an element, waiting for one.
- * *
- * * @param c     the channel; NULL blocks for ever
- * * @param elem  out: elem_size bytes; NULL throws the element away
- * * Returns RT_OK.
- * * Errors: RT_ECLOSED: closed and drained, elem is zeroed; RT_EPERM: it would block in the unlockf of a park.
- * * Call from: any thread. Blocks: the goroutine, or the plain thread. Since 0.1.
+ * Receives an element, waiting for one.
+ *
+ * @param c     the channel; NULL blocks for ever
+ * @param elem  out: elem_size bytes; NULL throws the element away
+ * Returns RT_OK.
+ * Errors: RT_ECLOSED: closed and drained, elem is zeroed; RT_EPERM: it would block in the unlockf of a park.
+ * Call from: any thread. Blocks: the goroutine, or the plain thread. Since 0.1.
  */
 int rt_chan_recv(struct rt_chan *c, void *elem) RT_NOEXCEPT;
 
 /**
- * * Sends if that needs no waiting.
- * *
- * * @param c     the channel
- * * @param elem  in: elem_size bytes; NULL only where elem_size is 0
- * * Returns RT_OK.
- * * Errors: RT_EAGAIN: full and no receiver waits, or c is NULL; RT_ECLOSED; RT_EINVAL: elem is NULL;
- * * RT_EPERM: only the library feeds it.
- * * Call from: any thread, also in an unlockf. Blocks: nothing. Since 0.1.
+ * Sends if that needs no waiting.
+ *
+ * @param c     the channel
+ * @param elem  in: elem_size bytes; NULL only where elem_size is 0
+ * Returns RT_OK.
+ * Errors: RT_EAGAIN: full and no receiver waits, or c is NULL; RT_ECLOSED; RT_EINVAL: elem is NULL;
+ * RT_EPERM: only the library feeds it.
+ * Call from: any thread, also in an unlockf. Blocks: nothing. Since 0.1.
  */
 int rt_chan_try_send(struct rt_chan *c, const void *elem) RT_NOEXCEPT;
 
 /**
- * * Receives if that needs no waiting.
- * *
- * * @param c     the channel
- * * @param elem  out: elem_size bytes; NULL throws the element away
- * * Returns RT_OK.
- * * Errors: RT_EAGAIN: empty and no sender waits, or c is NULL; RT_ECLOSED: closed and drained, elem is zeroed.
- * * Call from: any thread, also in an unlockf. Blocks: nothing. Since 0.1.
+ * Receives if that needs no waiting.
+ *
+ * @param c     the channel
+ * @param elem  out: elem_size bytes; NULL throws the element away
+ * Returns RT_OK.
+ * Errors: RT_EAGAIN: empty and no sender waits, or c is NULL; RT_ECLOSED: closed and drained, elem is zeroed.
+ * Call from: any thread, also in an unlockf. Blocks: nothing. Since 0.1.
  */
 int rt_chan_try_recv(struct rt_chan *c, void *elem) RT_NOEXCEPT;
 
 /**
- * * Sends, waiting no longer than a time.
- * *
- * * @param c           the channel; NULL waits for the time
- * * @param elem        in: elem_size bytes; NULL only where elem_size is 0
- * * @param timeout_ns  nanoseconds, RT_FOREVER, or RT_NOWAIT; below zero it is over already
- * * Returns RT_OK; what can go at once goes, whatever the timeout.
- * * Errors: RT_ETIMEDOUT; RT_EAGAIN: for RT_NOWAIT; RT_ECLOSED: closed, also while it waited; RT_EINVAL: elem is NULL;
- * * RT_EPERM: only the library feeds it, or it would block in the unlockf of a park; RT_ENOMEM.
- * * Call from: any thread. Blocks: the goroutine, or the plain thread. Since 0.1.
+ * Sends, waiting no longer than a time.
+ *
+ * @param c           the channel; NULL waits for the time
+ * @param elem        in: elem_size bytes; NULL only where elem_size is 0
+ * @param timeout_ns  nanoseconds, RT_FOREVER, or RT_NOWAIT; below zero it is over already
+ * Returns RT_OK; what can go at once goes, whatever the timeout.
+ * Errors: RT_ETIMEDOUT; RT_EAGAIN: for RT_NOWAIT; RT_ECLOSED: closed, also while it waited; RT_EINVAL: elem is NULL;
+ * RT_EPERM: only the library feeds it, or it would block in the unlockf of a park; RT_ENOMEM.
+ * Call from: any thread. Blocks: the goroutine, or the plain thread. Since 0.1.
  */
 int rt_chan_send_timeout(struct rt_chan *c, const void *elem, int64_t timeout_ns) RT_NOEXCEPT;
 
 /**
- * * Receives, waiting no longer than a time.
- * *
- * * @param c           the channel; NULL waits for the time
- * * @param elem        out: elem_size bytes; NULL throws the element away; untouched on a timeout
- * * @param timeout_ns  nanoseconds, RT_FOREVER, or RT_NOWAIT; below zero it is over already
- * * Returns RT_OK; what can go at once goes, whatever the timeout.
- * * Errors: RT_ETIMEDOUT; RT_EAGAIN: for RT_NOWAIT; RT_ECLOSED: closed and drained, elem is zeroed; RT_EPERM: it would block
- * * in the unlockf of a park; RT_ENOMEM.
- * * Call from: any thread. Blocks: the goroutine, or the plain thread. Since 0.1.
+ * Receives, waiting no longer than a time.
+ *
+ * @param c           the channel; NULL waits for the time
+ * @param elem        out: elem_size bytes; NULL throws the element away; untouched on a timeout
+ * @param timeout_ns  nanoseconds, RT_FOREVER, or RT_NOWAIT; below zero it is over already
+ * Returns RT_OK; what can go at once goes, whatever the timeout.
+ * Errors: RT_ETIMEDOUT; RT_EAGAIN: for RT_NOWAIT; RT_ECLOSED: closed and drained, elem is zeroed; RT_EPERM: it would block
+ * in the unlockf of a park; RT_ENOMEM.
+ * Call from: any thread. Blocks: the goroutine, or the plain thread. Since 0.1.
  */
 int rt_chan_recv_timeout(struct rt_chan *c,
                          void *elem,
@@ -753,48 +753,48 @@ int rt_chan_recv_timeout(struct rt_chan *c,
 RT_NOEXCEPT;
 
 /**
- * * Closes a channel and wakes everybody who waits on it. Buffered elements can still be received.
- * *
- * * @param c  the channel
- * * Returns RT_OK.
- * * Errors: RT_ECLOSED: closed already; RT_EINVAL: c is NULL; RT_EPERM: only the library feeds it.
- * * Call from: any thread, also in an unlockf. Blocks: nothing. Since 0.1.
+ * Closes a channel and wakes everybody who waits on it. Buffered elements can still be received.
+ *
+ * @param c  the channel
+ * Returns RT_OK.
+ * Errors: RT_ECLOSED: closed already; RT_EINVAL: c is NULL; RT_EPERM: only the library feeds it.
+ * Call from: any thread, also in an unlockf. Blocks: nothing. Since 0.1.
  */
 int rt_chan_close(struct rt_chan *c) RT_NOEXCEPT;
 
 /**
- * * How many elements are buffered, at some moment of the call; 0 for NULL.
- * *
- * * Call from: any thread. Blocks: nothing. Since 0.1.
+ * How many elements are buffered, at some moment of the call; 0 for NULL.
+ *
+ * Call from: any thread. Blocks: nothing. Since 0.1.
  */
 size_t rt_chan_len(const struct rt_chan *c) RT_NOEXCEPT;
 
 /**
- * * How many elements it can buffer; 0 for NULL.
- * *
- * * Call from: any thread. Blocks: nothing. Since 0.1.
+ * How many elements it can buffer; 0 for NULL.
+ *
+ * Call from: any thread. Blocks: nothing. Since 0.1.
  */
 size_t rt_chan_cap(const struct rt_chan *c) RT_NOEXCEPT;
 
 /**
- * * Bytes of an element; 0 for NULL.
- * *
- * * Call from: any thread. Blocks: nothing. Since 0.1.
+ * Bytes of an element; 0 for NULL.
+ *
+ * Call from: any thread. Blocks: nothing. Since 0.1.
  */
 size_t rt_chan_elem_size(const struct rt_chan *c) RT_NOEXCEPT;
 
 /**
- * * Performs one of several sends and receives: one that can go at once, each of those as likely as the others; else it
- * * waits for the first that can. A case on a closed channel can go: its result is RT_ECLOSED.
- * *
- * * @param cases       the cases; of the one that goes `result` is written, the others stay untouched
- * * @param ncases      how many; at most 65,536. None: only time ends the wait
- * * @param timeout_ns  nanoseconds, RT_FOREVER, or RT_NOWAIT (Go's default case); below zero it is over already
- * * Returns the index of the case that went.
- * * Errors: RT_EAGAIN: for RT_NOWAIT; RT_ETIMEDOUT; RT_EINVAL: cases is NULL, too many, a `dir` that is neither, a
- * * send without elem; RT_EPERM: a send to a channel that the library feeds, or it would block in the unlockf of a park;
- * * RT_ENOMEM (never with up to 8 cases, but for a timeout). One misused case refuses the whole call.
- * * Call from: any thread. Blocks: the goroutine, or the plain thread. Since 0.2.
+ * Performs one of several sends and receives: one that can go at once, each of those as likely as the others; else it
+ * waits for the first that can. A case on a closed channel can go: its result is RT_ECLOSED.
+ *
+ * @param cases       the cases; of the one that goes `result` is written, the others stay untouched
+ * @param ncases      how many; at most 65,536. None: only time ends the wait
+ * @param timeout_ns  nanoseconds, RT_FOREVER, or RT_NOWAIT (Go's default case); below zero it is over already
+ * Returns the index of the case that went.
+ * Errors: RT_EAGAIN: for RT_NOWAIT; RT_ETIMEDOUT; RT_EINVAL: cases is NULL, too many, a `dir` that is neither, a
+ * send without elem; RT_EPERM: a send to a channel that the library feeds, or it would block in the unlockf of a park;
+ * RT_ENOMEM (never with up to 8 cases, but for a timeout). One misused case refuses the whole call.
+ * Call from: any thread. Blocks: the goroutine, or the plain thread. Since 0.1.
  */
 int rt_select(struct rt_select_case *cases,
               size_t ncases,
@@ -802,197 +802,197 @@ int rt_select(struct rt_select_case *cases,
 RT_NOEXCEPT;
 
 /**
- * * Locks a mutex, waiting for it. A waiter that has waited for 1 ms in vain gets it next.
- * *
- * * @param m  the mutex
- * * Returns RT_OK.
- * * Errors: RT_EINVAL: m is NULL; RT_EPERM: it would block in the unlockf of a park.
- * * Call from: any thread. Blocks: the goroutine, or the plain thread. Since 0.1.
+ * Locks a mutex, waiting for it. A waiter that has waited for 1 ms in vain gets it next.
+ *
+ * @param m  the mutex
+ * Returns RT_OK.
+ * Errors: RT_EINVAL: m is NULL; RT_EPERM: it would block in the unlockf of a park.
+ * Call from: any thread. Blocks: the goroutine, or the plain thread. Since 0.1.
  */
 int rt_mutex_lock(struct rt_mutex *m) RT_NOEXCEPT;
 
 /**
- * * Locks a mutex, waiting no longer than a time.
- * *
- * * @param m           the mutex
- * * @param timeout_ns  nanoseconds, RT_FOREVER, or RT_NOWAIT; below zero it is over already
- * * Returns RT_OK.
- * * Errors: RT_ETIMEDOUT; RT_EAGAIN: for RT_NOWAIT; RT_EINVAL: m is NULL; RT_EPERM: it would block in the unlockf of a park;
- * * RT_ENOMEM.
- * * Call from: any thread. Blocks: the goroutine, or the plain thread. Since 0.1.
+ * Locks a mutex, waiting no longer than a time.
+ *
+ * @param m           the mutex
+ * @param timeout_ns  nanoseconds, RT_FOREVER, or RT_NOWAIT; below zero it is over already
+ * Returns RT_OK.
+ * Errors: RT_ETIMEDOUT; RT_EAGAIN: for RT_NOWAIT; RT_EINVAL: m is NULL; RT_EPERM: it would block in the unlockf of a park;
+ * RT_ENOMEM.
+ * Call from: any thread. Blocks: the goroutine, or the plain thread. Since 0.1.
  */
 int rt_mutex_lock_timeout(struct rt_mutex *m,
                           int64_t timeout_ns)
 RT_NOEXCEPT;
 
 /**
- * * Locks a mutex if that needs no waiting.
- * *
- * * @param m  the mutex
- * * Returns RT_OK.
- * * Errors: RT_EAGAIN: it is locked; RT_EINVAL: m is NULL.
- * * Call from: any thread, also in an unlockf. Blocks: nothing. Since 0.1.
+ * Locks a mutex if that needs no waiting.
+ *
+ * @param m  the mutex
+ * Returns RT_OK.
+ * Errors: RT_EAGAIN: it is locked; RT_EINVAL: m is NULL.
+ * Call from: any thread, also in an unlockf. Blocks: nothing. Since 0.1.
  */
 int rt_mutex_try_lock(struct rt_mutex *m) RT_NOEXCEPT;
 
 /**
- * * Unlocks a mutex. Any goroutine or thread may do so, not only the one that locked it.
- * *
- * * @param m  the mutex
- * * Returns RT_OK.
- * * Errors: RT_EPERM: it is not locked; RT_EINVAL: m is NULL.
- * * Call from: any thread, also in an unlockf. Blocks: nothing. Since 0.1.
+ * Unlocks a mutex. Any goroutine or thread may do so, not only the one that locked it.
+ *
+ * @param m  the mutex
+ * Returns RT_OK.
+ * Errors: RT_EPERM: it is not locked; RT_EINVAL: m is NULL.
+ * Call from: any thread, also in an unlockf. Blocks: nothing. Since 0.1.
  */
 int rt_mutex_unlock(struct rt_mutex *m) RT_NOEXCEPT;
 
 /**
- * * Changes the count of a waitgroup. At zero everybody who waits goes on.
- * *
- * * @param wg     the waitgroup
- * * @param delta  added to the count
- * * Returns RT_OK.
- * * Errors: RT_EINVAL: wg is NULL, or the count would fall below zero or overflow; nothing changes then.
- * * Call from: any thread, also in an unlockf. Blocks: nothing. Since 0.1.
+ * Changes the count of a waitgroup. At zero everybody who waits goes on.
+ *
+ * @param wg     the waitgroup
+ * @param delta  added to the count
+ * Returns RT_OK.
+ * Errors: RT_EINVAL: wg is NULL, or the count would fall below zero or overflow; nothing changes then.
+ * Call from: any thread, also in an unlockf. Blocks: nothing. Since 0.1.
  */
 int rt_waitgroup_add(struct rt_waitgroup *wg, int64_t delta) RT_NOEXCEPT;
 
 /**
- * * Lowers the count of a waitgroup by one: rt_waitgroup_add(wg, -1).
- * *
- * * @param wg  the waitgroup
- * * Returns RT_OK.
- * * Errors: as rt_waitgroup_add.
- * * Call from: any thread, also in an unlockf. Blocks: nothing. Since 0.1.
+ * Lowers the count of a waitgroup by one: rt_waitgroup_add(wg, -1).
+ *
+ * @param wg  the waitgroup
+ * Returns RT_OK.
+ * Errors: as rt_waitgroup_add.
+ * Call from: any thread, also in an unlockf. Blocks: nothing. Since 0.1.
  */
 int rt_waitgroup_done(struct rt_waitgroup *wg) RT_NOEXCEPT;
 
 /**
- * * Waits until the count is zero. The waitgroup may be used again, or freed, when it returns.
- * *
- * * @param wg  the waitgroup
- * * Returns RT_OK.
- * * Errors: RT_EINVAL: wg is NULL; RT_EPERM: it would block in the unlockf of a park.
- * * Call from: any thread. Blocks: the goroutine, or the plain thread. Since 0.1.
+ * Waits until the count is zero. The waitgroup may be used again, or freed, when it returns.
+ *
+ * @param wg  the waitgroup
+ * Returns RT_OK.
+ * Errors: RT_EINVAL: wg is NULL; RT_EPERM: it would block in the unlockf of a park.
+ * Call from: any thread. Blocks: the goroutine, or the plain thread. Since 0.1.
  */
 int rt_waitgroup_wait(struct rt_waitgroup *wg) RT_NOEXCEPT;
 
 /**
- * * Waits until the count is zero, no longer than a time.
- * *
- * * @param wg          the waitgroup
- * * @param timeout_ns  nanoseconds, RT_FOREVER, or RT_NOWAIT; below zero it is over already
- * * Returns RT_OK.
- * * Errors: RT_ETIMEDOUT; RT_EAGAIN: for RT_NOWAIT; RT_EINVAL: wg is NULL; RT_EPERM: it would block in the unlockf of a
- * * park; RT_ENOMEM.
- * * Call from: any thread. Blocks: the goroutine, or the plain thread. Since 0.1.
+ * Waits until the count is zero, no longer than a time.
+ *
+ * @param wg          the waitgroup
+ * @param timeout_ns  nanoseconds, RT_FOREVER, or RT_NOWAIT; below zero it is over already
+ * Returns RT_OK.
+ * Errors: RT_ETIMEDOUT; RT_EAGAIN: for RT_NOWAIT; RT_EINVAL: wg is NULL; RT_EPERM: it would block in the unlockf of a
+ * park; RT_ENOMEM.
+ * Call from: any thread. Blocks: the goroutine, or the plain thread. Since 0.1.
  */
 int rt_waitgroup_wait_timeout(struct rt_waitgroup *wg, int64_t timeout_ns) RT_NOEXCEPT;
 
 /**
- * * Starts a goroutine that the waitgroup counts from here until it has ended.
- * *
- * * @param wg   the waitgroup
- * * @param fn   what the goroutine runs
- * * @param arg  handed to fn as it is
- * * Returns the id of the goroutine, as rt_go.
- * * Errors: as rt_go; RT_EINVAL also: wg is NULL, or its count would overflow. The count is unchanged then.
- * * Call from: as rt_go. Blocks: nothing. Since 0.1.
+ * Starts a goroutine that the waitgroup counts from here until it has ended.
+ *
+ * @param wg   the waitgroup
+ * @param fn   what the goroutine runs
+ * @param arg  handed to fn as it is
+ * Returns the id of the goroutine, as rt_go.
+ * Errors: as rt_go; RT_EINVAL also: wg is NULL, or its count would overflow. The count is unchanged then.
+ * Call from: as rt_go. Blocks: nothing. Since 0.1.
  */
 int64_t rt_waitgroup_go(struct rt_waitgroup *wg, rt_fn fn, void *arg) RT_NOEXCEPT;
 
 /**
- * * Locks a read-write mutex for writing, waiting until nobody else holds it. While it waits no new reader gets in; writers
- * * get it in the order they came.
- * *
- * * @param rw  the read-write mutex
- * * Returns RT_OK.
- * * Errors: RT_EINVAL: rw is NULL; RT_EPERM: it would block in the unlockf of a park.
- * * Call from: any thread. Blocks: the goroutine, or the plain thread. Since 0.2.
+ * Locks a read-write mutex for writing, waiting until nobody else holds it. While it waits no new reader gets in; writers
+ * get it in the order they came.
+ *
+ * @param rw  the read-write mutex
+ * Returns RT_OK.
+ * Errors: RT_EINVAL: rw is NULL; RT_EPERM: it would block in the unlockf of a park.
+ * Call from: any thread. Blocks: the goroutine, or the plain thread. Since 0.1.
  */
 int rt_rwmutex_lock(struct rt_rwmutex *rw)
 RT_NOEXCEPT;
 
 /**
- * * Locks a read-write mutex for writing if that needs no waiting.
- * *
- * * @param rw  the read-write mutex
- * * Returns RT_OK.
- * * Errors: RT_EAGAIN: somebody holds it; RT_EINVAL: rw is NULL.
- * * Call from: any thread, also in an unlockf. Blocks: nothing. Since 0.2.
+ * Locks a read-write mutex for writing if that needs no waiting.
+ *
+ * @param rw  the read-write mutex
+ * Returns RT_OK.
+ * Errors: RT_EAGAIN: somebody holds it; RT_EINVAL: rw is NULL.
+ * Call from: any thread, also in an unlockf. Blocks: nothing. Since 0.1.
  */
 int rt_rwmutex_try_lock(struct rt_rwmutex *rw) RT_NOEXCEPT;
 
 /**
- * * Unlocks what was locked for writing. Everybody who waits to read gets in, or else the next writer. Any goroutine or
- * * thread may do so, not only the one that locked it.
- * *
- * * @param rw  the read-write mutex
- * * Returns RT_OK.
- * * Errors: RT_EPERM: it is not locked for writing; RT_EINVAL: rw is NULL. Nothing changes then.
- * * Call from: any thread, also in an unlockf. Blocks: nothing. Since 0.2.
+ * Unlocks what was locked for writing. Everybody who waits to read gets in, or else the next writer. Any goroutine or
+ * thread may do so, not only the one that locked it.
+ *
+ * @param rw  the read-write mutex
+ * Returns RT_OK.
+ * Errors: RT_EPERM: it is not locked for writing; RT_EINVAL: rw is NULL. Nothing changes then.
+ * Call from: any thread, also in an unlockf. Blocks: nothing. Since 0.1.
  */
 int rt_rwmutex_unlock(struct rt_rwmutex *rw) RT_NOEXCEPT;
 
 /**
- * * Locks a read-write mutex for reading, waiting until no writer holds it or waits for it. Who holds it for reading must
- * * not do so again: a writer that came between would wait for the first, and the second for the writer.
- * *
- * * @param rw  the read-write mutex
- * * Returns RT_OK.
- * * Errors: RT_EINVAL: rw is NULL; RT_EPERM: it would block in the unlockf of a park.
- * * Call from: any thread. Blocks: the goroutine, or the plain thread. Since 0.2.
+ * Locks a read-write mutex for reading, waiting until no writer holds it or waits for it. Who holds it for reading must
+ * not do so again: a writer that came between would wait for the first, and the second for the writer.
+ *
+ * @param rw  the read-write mutex
+ * Returns RT_OK.
+ * Errors: RT_EINVAL: rw is NULL; RT_EPERM: it would block in the unlockf of a park.
+ * Call from: any thread. Blocks: the goroutine, or the plain thread. Since 0.1.
  */
 int rt_rwmutex_rlock(struct rt_rwmutex *rw)
 RT_NOEXCEPT;
 
 /**
- * * Locks a read-write mutex for reading if that needs no waiting.
- * *
- * * @param rw  the read-write mutex
- * * Returns RT_OK.
- * * Errors: RT_EAGAIN: a writer holds it or waits for it; RT_EINVAL: rw is NULL.
- * * Call from: any thread, also in an unlockf. Blocks: nothing. Since 0.2.
+ * Locks a read-write mutex for reading if that needs no waiting.
+ *
+ * @param rw  the read-write mutex
+ * Returns RT_OK.
+ * Errors: RT_EAGAIN: a writer holds it or waits for it; RT_EINVAL: rw is NULL.
+ * Call from: any thread, also in an unlockf. Blocks: nothing. Since 0.1.
  */
 int rt_rwmutex_try_rlock(struct rt_rwmutex *rw) RT_NOEXCEPT;
 
 /**
- * * Undoes one lock for reading. When the last reader has left, the next writer gets in. Any goroutine or thread may do
- * * so, not only one that locked it.
- * *
- * * @param rw  the read-write mutex
- * * Returns RT_OK.
- * * Errors: RT_EPERM: it is not locked for reading; RT_EINVAL: rw is NULL. Nothing changes then.
- * * Call from: any thread, also in an unlockf. Blocks: nothing. Since 0.2.
+ * Undoes one lock for reading. When the last reader has left, the next writer gets in. Any goroutine or thread may do
+ * so, not only one that locked it.
+ *
+ * @param rw  the read-write mutex
+ * Returns RT_OK.
+ * Errors: RT_EPERM: it is not locked for reading; RT_EINVAL: rw is NULL. Nothing changes then.
+ * Call from: any thread, also in an unlockf. Blocks: nothing. Since 0.1.
  */
 int rt_rwmutex_runlock(struct rt_rwmutex *rw) RT_NOEXCEPT;
 
 /**
- * * Unlocks a mutex, waits for a signal or a broadcast, and locks the mutex again. The caller waits from the moment when
- * * the mutex is free, and nothing else wakes it. What it waits for may have changed again before it has the mutex, so look
- * * at it in a loop.
- * *
- * * @param c  the condition
- * * @param m  the mutex that guards what the caller waits for, locked; locked again when this returns
- * * Returns RT_OK.
- * * Errors: RT_EPERM: m is not locked, or in the unlockf of a park; RT_EINVAL: c or m is NULL. The mutex is as it was then.
- * * Call from: any thread. Blocks: the goroutine, or the plain thread. Since 0.2.
+ * Unlocks a mutex, waits for a signal or a broadcast, and locks the mutex again. The caller waits from the moment when
+ * the mutex is free, and nothing else wakes it. What it waits for may have changed again before it has the mutex, so look
+ * at it in a loop.
+ *
+ * @param c  the condition
+ * @param m  the mutex that guards what the caller waits for, locked; locked again when this returns
+ * Returns RT_OK.
+ * Errors: RT_EPERM: m is not locked, or in the unlockf of a park; RT_EINVAL: c or m is NULL. The mutex is as it was then.
+ * Call from: any thread. Blocks: the goroutine, or the plain thread. Since 0.1.
  */
 int rt_cond_wait(struct rt_cond *c,
                  struct rt_mutex *m)
 RT_NOEXCEPT;
 
 /**
- * * rt_cond_wait, waiting for the signal no longer than a time. The mutex is locked again also when time is over; that may
- * * take longer.
- * *
- * * @param c           the condition
- * * @param m           as rt_cond_wait
- * * @param timeout_ns  nanoseconds, RT_FOREVER, or RT_NOWAIT; below zero it is over already. One that is over does not wait,
- * *                    so the mutex stays locked
- * * Returns RT_OK: it was woken by a signal or a broadcast.
- * * Errors: RT_ETIMEDOUT: no signal was spent on the caller; RT_EAGAIN: for RT_NOWAIT; RT_ENOMEM; else as rt_cond_wait. The
- * * mutex is locked whenever it was.
- * * Call from: any thread. Blocks: the goroutine, or the plain thread. Since 0.2.
+ * rt_cond_wait, waiting for the signal no longer than a time. The mutex is locked again also when time is over; that may
+ * take longer.
+ *
+ * @param c           the condition
+ * @param m           as rt_cond_wait
+ * @param timeout_ns  nanoseconds, RT_FOREVER, or RT_NOWAIT; below zero it is over already. One that is over does not wait,
+ *                    so the mutex stays locked
+ * Returns RT_OK: it was woken by a signal or a broadcast.
+ * Errors: RT_ETIMEDOUT: no signal was spent on the caller; RT_EAGAIN: for RT_NOWAIT; RT_ENOMEM; else as rt_cond_wait. The
+ * mutex is locked whenever it was.
+ * Call from: any thread. Blocks: the goroutine, or the plain thread. Since 0.1.
  */
 int rt_cond_wait_timeout(struct rt_cond *c,
                          struct rt_mutex *m,
@@ -1000,35 +1000,35 @@ int rt_cond_wait_timeout(struct rt_cond *c,
 RT_NOEXCEPT;
 
 /**
- * * Wakes the one that has waited longest on a condition, if any waits. The caller may hold the mutex, and need not.
- * *
- * * @param c  the condition
- * * Returns RT_OK.
- * * Errors: RT_EINVAL: c is NULL.
- * * Call from: any thread, also in an unlockf. Blocks: nothing. Since 0.2.
+ * Wakes the one that has waited longest on a condition, if any waits. The caller may hold the mutex, and need not.
+ *
+ * @param c  the condition
+ * Returns RT_OK.
+ * Errors: RT_EINVAL: c is NULL.
+ * Call from: any thread, also in an unlockf. Blocks: nothing. Since 0.1.
  */
 int rt_cond_signal(struct rt_cond *c) RT_NOEXCEPT;
 
 /**
- * * Wakes everybody who waits on a condition. The caller may hold the mutex, and need not.
- * *
- * * @param c  the condition
- * * Returns RT_OK.
- * * Errors: RT_EINVAL: c is NULL.
- * * Call from: any thread, also in an unlockf. Blocks: nothing. Since 0.2.
+ * Wakes everybody who waits on a condition. The caller may hold the mutex, and need not.
+ *
+ * @param c  the condition
+ * Returns RT_OK.
+ * Errors: RT_EINVAL: c is NULL.
+ * Call from: any thread, also in an unlockf. Blocks: nothing. Since 0.1.
  */
 int rt_cond_broadcast(struct rt_cond *c) RT_NOEXCEPT;
 
 /**
- * * Calls a function if none was called through this once before. Whoever comes meanwhile waits until it has returned; a
- * * goroutine that exits inside of it has returned. In the function a call for the same once waits for itself, for ever.
- * *
- * * @param o    the once
- * * @param fn   the function; it may block
- * * @param arg  handed to fn as it is
- * * Returns RT_OK: the first function has returned.
- * * Errors: RT_EINVAL: o or fn is NULL; RT_EPERM: in the unlockf of a park, and the function has not returned yet.
- * * Call from: any thread. Blocks: the goroutine, or the plain thread. Since 0.2.
+ * Calls a function if none was called through this once before. Whoever comes meanwhile waits until it has returned; a
+ * goroutine that exits inside of it has returned. In the function a call for the same once waits for itself, for ever.
+ *
+ * @param o    the once
+ * @param fn   the function; it may block
+ * @param arg  handed to fn as it is
+ * Returns RT_OK: the first function has returned.
+ * Errors: RT_EINVAL: o or fn is NULL; RT_EPERM: in the unlockf of a park, and the function has not returned yet.
+ * Call from: any thread. Blocks: the goroutine, or the plain thread. Since 0.1.
  */
 int rt_once_do(struct rt_once *o,
                rt_fn fn,
@@ -1036,92 +1036,92 @@ int rt_once_do(struct rt_once *o,
 RT_NOEXCEPT;
 
 /**
- * * Sets the count of a semaphore, whatever its memory holds. A zeroed semaphore has a count of zero without it.
- * *
- * * @param s      the semaphore, which nobody uses yet
- * * @param count  units that can be acquired at once
- * * Returns RT_OK.
- * * Errors: RT_EINVAL: s is NULL.
- * * Call from: any thread. Blocks: nothing. Since 0.2.
+ * Sets the count of a semaphore, whatever its memory holds. A zeroed semaphore has a count of zero without it.
+ *
+ * @param s      the semaphore, which nobody uses yet
+ * @param count  units that can be acquired at once
+ * Returns RT_OK.
+ * Errors: RT_EINVAL: s is NULL.
+ * Call from: any thread. Blocks: nothing. Since 0.1.
  */
 int rt_sema_init(struct rt_sema *s, uint32_t count) RT_NOEXCEPT;
 
 /**
- * * Takes a unit, waiting for one. First come, first served.
- * *
- * * @param s  the semaphore; its memory may go when this returns, if nobody else will use it
- * * Returns RT_OK.
- * * Errors: RT_EINVAL: s is NULL; RT_EPERM: it would block in the unlockf of a park.
- * * Call from: any thread. Blocks: the goroutine, or the plain thread. Since 0.2.
+ * Takes a unit, waiting for one. First come, first served.
+ *
+ * @param s  the semaphore; its memory may go when this returns, if nobody else will use it
+ * Returns RT_OK.
+ * Errors: RT_EINVAL: s is NULL; RT_EPERM: it would block in the unlockf of a park.
+ * Call from: any thread. Blocks: the goroutine, or the plain thread. Since 0.1.
  */
 int rt_sema_acquire(struct rt_sema *s) RT_NOEXCEPT;
 
 /**
- * * Takes a unit, waiting no longer than a time.
- * *
- * * @param s           the semaphore
- * * @param timeout_ns  nanoseconds, RT_FOREVER, or RT_NOWAIT; below zero it is over already
- * * Returns RT_OK.
- * * Errors: RT_ETIMEDOUT; RT_EAGAIN: for RT_NOWAIT; RT_EINVAL: s is NULL; RT_EPERM: it would block in the unlockf of a park;
- * * RT_ENOMEM.
- * * Call from: any thread. Blocks: the goroutine, or the plain thread. Since 0.2.
+ * Takes a unit, waiting no longer than a time.
+ *
+ * @param s           the semaphore
+ * @param timeout_ns  nanoseconds, RT_FOREVER, or RT_NOWAIT; below zero it is over already
+ * Returns RT_OK.
+ * Errors: RT_ETIMEDOUT; RT_EAGAIN: for RT_NOWAIT; RT_EINVAL: s is NULL; RT_EPERM: it would block in the unlockf of a park;
+ * RT_ENOMEM.
+ * Call from: any thread. Blocks: the goroutine, or the plain thread. Since 0.1.
  */
 int rt_sema_acquire_timeout(struct rt_sema *s,
                             int64_t timeout_ns)
 RT_NOEXCEPT;
 
 /**
- * * Takes a unit if that needs no waiting.
- * *
- * * @param s  the semaphore
- * * Returns RT_OK.
- * * Errors: RT_EAGAIN: there is none; RT_EINVAL: s is NULL.
- * * Call from: any thread, also in an unlockf. Blocks: nothing. Since 0.2.
+ * Takes a unit if that needs no waiting.
+ *
+ * @param s  the semaphore
+ * Returns RT_OK.
+ * Errors: RT_EAGAIN: there is none; RT_EINVAL: s is NULL.
+ * Call from: any thread, also in an unlockf. Blocks: nothing. Since 0.1.
  */
 int rt_sema_try_acquire(struct rt_sema *s) RT_NOEXCEPT;
 
 /**
- * * Gives a unit: to the one that has waited longest, or else to the count. Whoever gives need not have taken.
- * *
- * * @param s  the semaphore
- * * Returns RT_OK.
- * * Errors: RT_EINVAL: s is NULL, or the count would rise above UINT32_MAX; nothing changes then.
- * * Call from: any thread, also in an unlockf. Blocks: nothing. Since 0.2.
+ * Gives a unit: to the one that has waited longest, or else to the count. Whoever gives need not have taken.
+ *
+ * @param s  the semaphore
+ * Returns RT_OK.
+ * Errors: RT_EINVAL: s is NULL, or the count would rise above UINT32_MAX; nothing changes then.
+ * Call from: any thread, also in an unlockf. Blocks: nothing. Since 0.1.
  */
 int rt_sema_release(struct rt_sema *s) RT_NOEXCEPT;
 
 /**
- * * Reads the counts of the runtime. Each is exact in itself; together they are of no one moment.
- * *
- * * @param stats  in: struct_size; out: the counts, up to the smaller of the caller's size and the library's
- * * Returns RT_OK.
- * * Errors: RT_EINVAL: stats is NULL, struct_size is smaller than in version 0.2, or what lies behind the known members is
- * * not zero.
- * * Call from: any thread. Blocks: nothing. Since 0.2.
+ * Reads the counts of the runtime. Each is exact in itself; together they are of no one moment.
+ *
+ * @param stats  in: struct_size; out: the counts, up to the smaller of the caller's size and the library's
+ * Returns RT_OK.
+ * Errors: RT_EINVAL: stats is NULL, struct_size is smaller than in version 0.1, or what lies behind the known members is
+ * not zero.
+ * Call from: any thread. Blocks: nothing. Since 0.1.
  */
 int rt_stats_read(struct rt_stats *stats)
 RT_NOEXCEPT;
 
 /**
- * * Writes every goroutine to a descriptor: id, name, state, what it waits for and how long, where it was started, and, if it is
- * * parked, its stack with the names there are. Nothing stops meanwhile: what runs may show what it no longer is.
- * *
- * * @param fd  a descriptor to write to
- * * Returns RT_OK.
- * * Errors: what write answers, such as -EBADF.
- * * Call from: any thread. Blocks: the thread, as write does. Since 0.2.
+ * Writes every goroutine to a descriptor: id, name, state, what it waits for and how long, where it was started, and, if it is
+ * parked, its stack with the names there are. Nothing stops meanwhile: what runs may show what it no longer is.
+ *
+ * @param fd  a descriptor to write to
+ * Returns RT_OK.
+ * Errors: what write answers, such as -EBADF.
+ * Call from: any thread. Blocks: the thread, as write does. Since 0.1.
  */
 int rt_dump(int fd)
 RT_NOEXCEPT;
 
 /**
- * * Writes a dump to standard error whenever a signal comes. The signal's handler is replaced; a thread of its own writes the
- * * dump.
- * *
- * * @param signo  a signal, such as SIGQUIT or SIGUSR1
- * * Returns RT_OK.
- * * Errors: RT_EINVAL: no such signal, or one that can't be handled; else what pipe or the making of a thread answers.
- * * Call from: any thread. Blocks: nothing. Since 0.2.
+ * Writes a dump to standard error whenever a signal comes. The signal's handler is replaced; a thread of its own writes the
+ * dump.
+ *
+ * @param signo  a signal, such as SIGQUIT or SIGUSR1
+ * Returns RT_OK.
+ * Errors: RT_EINVAL: no such signal, or one that can't be handled; else what pipe or the making of a thread answers.
+ * Call from: any thread. Blocks: nothing. Since 0.1.
  */
 int rt_dump_on_signal(int signo)
 RT_NOEXCEPT;

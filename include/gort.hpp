@@ -96,17 +96,17 @@ inline const gort_category the_category{};
 
 }  // namespace detail
 
-/// The category of gort's codes: zero and negative errno values, explained by rt_strerror. Since 0.2.
+/// The category of gort's codes: zero and negative errno values, explained by rt_strerror. Since 0.1.
 inline const std::error_category& category() noexcept { return detail::the_category; }
 
 /// What calls throw. code() holds the C call's answer (RT_EPERM, ...) and compares with std::errc; what() names the
-/// call and explains the code. Since 0.2.
+/// call and explains the code. Since 0.1.
 class error : public std::system_error {
 public:
     error(int code, const char* call) : std::system_error(code, category(), call) {}
 };
 
-/// How a call ended that may end in several ordinary ways. True in a condition if it did what was asked. Since 0.2.
+/// How a call ended that may end in several ordinary ways. True in a condition if it did what was asked. Since 0.1.
 class status {
 public:
     constexpr status() noexcept = default;
@@ -161,7 +161,7 @@ inline bool in_time(int code, const char* call) { return result(code, call).ok()
 
 // --- time ---------------------------------------------------------------------------------------------------------
 
-/// The clock is CLOCK_MONOTONIC, as rt_now's. Since 0.2.
+/// The clock is CLOCK_MONOTONIC, as rt_now's. Since 0.1.
 using time_point = std::chrono::time_point<std::chrono::steady_clock, std::chrono::nanoseconds>;
 
 namespace detail {
@@ -202,13 +202,13 @@ time_point deadline(const std::chrono::duration<Rep, Period>& d) {
 }  // namespace detail
 
 /// Sleeps, never less than asked for; zero or less is over at once. Blocks. Throws: RT_EPERM in the unlockf of a park,
-/// RT_ENOMEM. Since 0.2.
+/// RT_ENOMEM. Since 0.1.
 template <class Rep, class Period>
 void sleep_for(const std::chrono::duration<Rep, Period>& d) {
     detail::check(rt_sleep(detail::to_ns(d)), "rt_sleep");
 }
 
-/// Sleeps until a point in time. Blocks. Throws: as sleep_for. Since 0.2.
+/// Sleeps until a point in time. Blocks. Throws: as sleep_for. Since 0.1.
 template <class Duration>
 void sleep_until(const std::chrono::time_point<std::chrono::steady_clock, Duration>& at) {
     detail::check(rt_sleep(detail::time_left(at)), "rt_sleep");
@@ -267,7 +267,7 @@ std::int64_t start(const char* call, Start&& c_call, Parts&&... parts) {
 
 }  // namespace detail
 
-/// Options of a goroutine; what is left out is the default. Since 0.2.
+/// Options of a goroutine; what is left out is the default. Since 0.1.
 struct opts {
     /// For dumps: copied, 63 bytes at most.
     const char* name = nullptr;
@@ -278,13 +278,13 @@ struct opts {
 /// Starts a goroutine that calls f(args...). As with std::thread, f and args are copied or moved into it (std::ref for
 /// a reference) and may be move-only. They are destroyed on it, before its defers run.
 /// Returns its id: positive, rising for one spawner. Blocks nothing. Throws: RT_ENOMEM, RT_ECANCELED; f will not run
-/// then. Since 0.2.
+/// then. Since 0.1.
 template <class F, class... Args, std::enable_if_t<!std::is_same_v<std::decay_t<F>, opts>, int> = 0>
 std::int64_t go(F&& f, Args&&... args) {
     return detail::start("rt_go", rt_go, std::forward<F>(f), std::forward<Args>(args)...);
 }
 
-/// go with options. Throws: as go; RT_EINVAL: a stack below 16 KiB. Since 0.2.
+/// go with options. Throws: as go; RT_EINVAL: a stack below 16 KiB. Since 0.1.
 template <class F, class... Args>
 std::int64_t go(const opts& with, F&& f, Args&&... args) {
     rt_go_opts c_opts{};
@@ -297,7 +297,7 @@ std::int64_t go(const opts& with, F&& f, Args&&... args) {
 
 /// Calls f(args...) on a goroutine and returns when that has ended; other goroutines go on. f and args as with go.
 /// Blocks the thread. Throws: RT_EPERM on a goroutine, RT_ENOMEM, RT_ECANCELED; RT_EDEADLK when nothing can ever happen
-/// again: the goroutine stays parked then, with what it has. Since 0.2.
+/// again: the goroutine stays parked then, with what it has. Since 0.1.
 template <class F, class... Args>
 void run(F&& f, Args&&... args) {
     // A deadlock is found when the closure is the goroutine's already: it must not be freed for that error.
@@ -311,10 +311,10 @@ void run(F&& f, Args&&... args) {
 }
 
 /// Lets others run: the goroutine goes behind everything that is runnable on its processor. On a plain thread it is
-/// sched_yield. Since 0.2.
+/// sched_yield. Since 0.1.
 inline void yield() noexcept { rt_gosched(); }
 
-/// The id of the calling goroutine, 0 on a plain thread. Blocks nothing. Since 0.2.
+/// The id of the calling goroutine, 0 on a plain thread. Blocks nothing. Since 0.1.
 inline std::int64_t self_id() noexcept { return rt_goid(); }
 
 /// Ends the calling goroutine and unwinds its stack: destructors run, up to the function that go, run, wait_group::go
@@ -325,7 +325,7 @@ inline std::int64_t self_id() noexcept { return rt_goid(); }
 /// rt_goexit, in contrast, leaves the stack as it is and runs the defers only: no destructor runs, what the goroutine
 /// owns leaks, what it has locked stays locked. It is for goroutines that C has started: they have no frame that
 /// catches, so exit_goroutine on one ends the process.
-/// Throws: RT_EPERM on a plain thread. With -fno-exceptions it is rt_goexit. Since 0.2.
+/// Throws: RT_EPERM on a plain thread. With -fno-exceptions it is rt_goexit. Since 0.1.
 [[noreturn]] inline void exit_goroutine() {
     if (rt_goid() == 0) detail::fail(RT_EPERM, "gort::exit_goroutine");
 #if GORT_HPP_EXCEPTIONS
@@ -340,7 +340,7 @@ inline std::int64_t self_id() noexcept { return rt_goid(); }
 ///
 ///     gort::defer close_it([&] { ::close(fd); });
 ///
-/// An exception out of the function ends the process. For the end of the goroutine see defer_goroutine. Since 0.2.
+/// An exception out of the function ends the process. For the end of the goroutine see defer_goroutine. Since 0.1.
 template <class F>
 class [[nodiscard]] defer : detail::pinned {
 public:
@@ -361,7 +361,7 @@ defer(F) -> defer<F>;
 
 /// Calls f(args...) when the calling *goroutine* ends, whichever block this is in: the last one first, after the
 /// goroutine's function has returned and its locals are gone, also after rt_goexit. f and args as with go.
-/// Blocks nothing. Throws: RT_EPERM on a plain thread, RT_ENOMEM. Since 0.2.
+/// Blocks nothing. Throws: RT_EPERM on a plain thread, RT_ENOMEM. Since 0.1.
 template <class F, class... Args>
 void defer_goroutine(F&& f, Args&&... args) {
     const auto c_call = [](rt_fn fn, void* arg) -> std::int64_t { return rt_defer(fn, arg); };
@@ -461,7 +461,7 @@ struct chan_free {
 /// answers ok; else v is what it was.
 ///
 /// Any thread may use any handle; none may be assigned or destroyed while another thread uses that very handle.
-/// Throws besides what is said: RT_EPERM for send and close on channels that the library feeds (timers). Since 0.2.
+/// Throws besides what is said: RT_EPERM for send and close on channels that the library feeds (timers). Since 0.1.
 template <class T>
 class chan {
 public:
@@ -616,14 +616,14 @@ private:
     std::shared_ptr<rt_chan> c_;
 };
 
-/// Go's make(chan T, cap). Throws: RT_ENOMEM. Since 0.2.
+/// Go's make(chan T, cap). Throws: RT_ENOMEM. Since 0.1.
 template <class T>
 chan<T> make_chan(std::size_t cap = 0) {
     return chan<T>(cap);
 }
 
 /// A channel that receives the time once, after d. Dropping it drops its timer. Blocks nothing. Throws: RT_ENOMEM.
-/// Since 0.2.
+/// Since 0.1.
 template <class Rep, class Period>
 [[nodiscard]] chan<time_point> after(const std::chrono::duration<Rep, Period>& d) {
     static_assert(sizeof(time_point) == sizeof(std::int64_t), "the library sends nanoseconds");
@@ -770,7 +770,7 @@ struct do_nothing {
 
 /// A case of select: receives from c and calls f, which takes std::optional<T> (nothing: c is closed and drained) or no
 /// argument. Without f the value is thrown away. All cases refer to their channel and value: write them as arguments of
-/// select. Since 0.2.
+/// select. Since 0.1.
 template <class T, class F = detail::do_nothing>
 auto recv(const chan<T>& c, F&& f = {}) {
     return detail::recv_case<T, std::decay_t<F>>(c, std::forward<F>(f));
@@ -778,7 +778,7 @@ auto recv(const chan<T>& c, F&& f = {}) {
 
 /// A case of select: sends v to c and calls f. An rvalue is moved, an lvalue copied. If another case goes, v is what it
 /// was when select returns or calls a function; several cases may offer one value. f takes a status (ok or closed) or
-/// no argument; where it takes none, or there is no f, a closed channel makes select throw RT_ECLOSED. Since 0.2.
+/// no argument; where it takes none, or there is no f, a closed channel makes select throw RT_ECLOSED. Since 0.1.
 template <class T, class F = detail::do_nothing>
 auto send(const chan<T>& c, typename chan<T>::value_type&& v, F&& f = {}) {
     return detail::send_case<T, T, std::decay_t<F>>(c, v, std::forward<F>(f));
@@ -788,13 +788,13 @@ auto send(const chan<T>& c, const typename chan<T>::value_type& v, F&& f = {}) {
     return detail::send_case<T, const T, std::decay_t<F>>(c, v, std::forward<F>(f));
 }
 
-/// A case of select: calls f() if no other can go at once. Go's default. Since 0.2.
+/// A case of select: calls f() if no other can go at once. Go's default. Since 0.1.
 template <class F>
 auto otherwise(F&& f) {
     return detail::time_case<std::decay_t<F>>(RT_NOWAIT, std::forward<F>(f));
 }
 
-/// A case of select: calls f() if no other has gone within d. Needs no channel and no timer of its own. Since 0.2.
+/// A case of select: calls f() if no other has gone within d. Needs no channel and no timer of its own. Since 0.1.
 template <class Rep, class Period, class F>
 auto after(const std::chrono::duration<Rep, Period>& d, F&& f) {
     return detail::time_case<std::decay_t<F>>(detail::timeout(d), std::forward<F>(f));
@@ -809,7 +809,7 @@ auto after(const std::chrono::duration<Rep, Period>& d, F&& f) {
 ///                  gort::after(100ms, [&] { ... }));
 ///
 /// Blocks, except with otherwise. Throws: what the function throws; RT_ECLOSED: see send; RT_EPERM: a send to a channel
-/// that the library feeds, or it would block in the unlockf of a park; RT_ENOMEM. Since 0.2.
+/// that the library feeds, or it would block in the unlockf of a park; RT_ENOMEM. Since 0.1.
 template <class... Cases>
 std::size_t select(Cases&&... cases) {
     static_assert((!std::is_lvalue_reference_v<Cases> && ...), "write the cases as arguments of select");
@@ -845,7 +845,7 @@ std::size_t select(Cases&&... cases) {
 // None of them can be copied or moved. Goroutines and plain threads may share them, and unlock what another has locked.
 // The guards of <mutex> and <shared_mutex> fit: std::unique_lock, std::scoped_lock, std::shared_lock.
 
-/// A mutex: Lockable and TimedLockable. A waiter that has waited for 1 ms in vain gets it next. Since 0.2.
+/// A mutex: Lockable and TimedLockable. A waiter that has waited for 1 ms in vain gets it next. Since 0.1.
 class mutex : detail::pinned {
 public:
     /// Locks it, waiting for it. Blocks. Throws: RT_EPERM in the unlockf of a park.
@@ -875,7 +875,7 @@ private:
 };
 
 /// A lock for many readers or one writer: SharedLockable, without timeouts. A waiting writer holds back new readers, so
-/// a reader must not lock it twice. Since 0.2.
+/// a reader must not lock it twice. Since 0.1.
 class shared_mutex : detail::pinned {
 public:
     /// For writing. lock blocks; try_lock and unlock do not. Throws: RT_EPERM: unlock of what is not locked, lock in
@@ -895,7 +895,7 @@ private:
     rt_rwmutex m_{};
 };
 
-/// A condition variable for gort::mutex. No spurious wake-ups. Since 0.2.
+/// A condition variable for gort::mutex. No spurious wake-ups. Since 0.1.
 ///
 /// The waits unlock, wait, and have locked again when they return, whatever the outcome; a timeout that is over already
 /// leaves it locked. They block. They throw: RT_EPERM: the lock does not own its mutex, or in the unlockf of a park;
@@ -952,7 +952,7 @@ private:
     rt_cond c_{};
 };
 
-/// A count to wait for. May be used again, or destroyed, once wait has returned. Since 0.2.
+/// A count to wait for. May be used again, or destroyed, once wait has returned. Since 0.1.
 class wait_group : detail::pinned {
 public:
     /// Changes the count. Blocks nothing. Throws: RT_EINVAL: it would fall below zero or overflow.
@@ -981,7 +981,7 @@ private:
     rt_waitgroup wg_{};
 };
 
-/// Calls a function once, whoever comes first. Since 0.2.
+/// Calls a function once, whoever comes first. Since 0.1.
 class once : detail::pinned {
 public:
     /// Calls f(args...) if no call came before, else waits until the first has returned. An exception out of f, and
@@ -1020,7 +1020,7 @@ private:
     rt_once o_{};
 };
 
-/// A counting semaphore: first come, first served. It may be destroyed by its last acquirer. Since 0.2.
+/// A counting semaphore: first come, first served. It may be destroyed by its last acquirer. Since 0.1.
 class semaphore : detail::pinned {
 public:
     explicit semaphore(std::uint32_t count = 0) { detail::check(rt_sema_init(&s_, count), "rt_sema_init"); }
@@ -1109,7 +1109,7 @@ private:
 
 /// Fires once, after d: sends the time to its channel, or calls a function. For stop, reset and channel see timer_base
 /// above. Movable. The destructor stops it and waits for a call of its function that has begun, so that the function
-/// may refer to what outlives the timer; called from that very function it does not wait. Throws: RT_ENOMEM. Since 0.2.
+/// may refer to what outlives the timer; called from that very function it does not wait. Throws: RT_ENOMEM. Since 0.1.
 class timer : public detail::timer_base {
 public:
     /// To be received from channel(): an unread value is dropped by stop and reset.
@@ -1133,7 +1133,7 @@ private:
 };
 
 /// Sends the time to its channel once per period. Drops ticks for a slow receiver and does not drift. Movable; the
-/// destructor stops it. A stop does not close the channel: `for (auto t : ticker.channel())` has no end. Since 0.2.
+/// destructor stops it. A stop does not close the channel: `for (auto t : ticker.channel())` has no end. Since 0.1.
 class ticker : public detail::timer_base {
 public:
     /// Throws: RT_EINVAL: a period of zero or less; RT_ENOMEM.

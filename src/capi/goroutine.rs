@@ -158,7 +158,7 @@ pub extern "C" fn rt_gosched() {
  * @param arg  handed to it as it is
  * Returns RT_OK.
  * Errors: RT_EINVAL: fn is NULL; RT_EPERM: not on a goroutine, or in an unlockf; RT_ENOMEM.
- * Call from: a goroutine. Blocks: nothing. Since 0.2.
+ * Call from: a goroutine. Blocks: nothing. Since 0.1.
  */
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rt_defer(r#fn: rt_fn, arg: *mut c_void) -> c_int {
@@ -179,7 +179,7 @@ pub unsafe extern "C" fn rt_defer(r#fn: rt_fn, arg: *mut c_void) -> c_int {
  * Ends the calling goroutine: what it has put off runs, then it is gone. C++ destructors do not run; gort.hpp has a
  * way that runs them. On a plain thread, or in an unlockf, it ends the process with one line.
  *
- * Call from: a goroutine. Does not return. Since 0.2.
+ * Call from: a goroutine. Does not return. Since 0.1.
  */
 #[unsafe(no_mangle)]
 pub extern "C" fn rt_goexit() -> ! {
@@ -196,7 +196,7 @@ pub extern "C" fn rt_goexit() -> ! {
  *
  * Returns RT_OK.
  * Errors: RT_EPERM: in an unlockf.
- * Call from: any thread. Blocks: nothing. Since 0.2.
+ * Call from: any thread. Blocks: nothing. Since 0.1.
  */
 #[unsafe(no_mangle)]
 pub extern "C" fn rt_lock_os_thread() -> c_int {
@@ -215,7 +215,7 @@ pub extern "C" fn rt_lock_os_thread() -> c_int {
  *
  * Returns RT_OK.
  * Errors: RT_EPERM: the goroutine is not locked, or in an unlockf.
- * Call from: any thread. Blocks: nothing. Since 0.2.
+ * Call from: any thread. Blocks: nothing. Since 0.1.
  */
 #[unsafe(no_mangle)]
 pub extern "C" fn rt_unlock_os_thread() -> c_int {

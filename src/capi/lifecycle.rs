@@ -81,7 +81,7 @@ pub unsafe extern "C" fn rt_run(r#fn: rt_fn, arg: *mut c_void) -> c_int {
  * @param n  below 1: only asks; else the new number, at most 1024
  * Returns the former number; asked before the runtime is up, the default that it would start with.
  * Errors: RT_ENOMEM; RT_ECANCELED: the runtime stops.
- * Call from: any thread. Blocks: nothing. Starts the runtime if it changes the number. Since 0.1; changes since 0.2.
+ * Call from: any thread. Blocks: nothing. Starts the runtime if it changes the number. Since 0.1.
  */
 #[unsafe(no_mangle)]
 pub extern "C" fn rt_maxprocs(n: c_int) -> c_int {
@@ -100,7 +100,7 @@ pub extern "C" fn rt_maxprocs(n: c_int) -> c_int {
  * Returns RT_OK, also when there is no runtime.
  * Errors: RT_ETIMEDOUT, and RT_EAGAIN for RT_NOWAIT: the runtime is whole and open again; RT_EPERM: called on a
  * goroutine or in an unlockf; RT_EBUSY: another thread is stopping it.
- * Call from: any thread that is not a goroutine's. Blocks: the thread. Since 0.2.
+ * Call from: any thread that is not a goroutine's. Blocks: the thread. Since 0.1.
  */
 #[unsafe(no_mangle)]
 pub extern "C" fn rt_stop(timeout_ns: i64) -> c_int {

@@ -83,7 +83,7 @@ unsafe fn sema<'a>(s: *mut rt_sema) -> Option<&'a Sema> {
  * @param rw  the read-write mutex
  * Returns RT_OK.
  * Errors: RT_EINVAL: rw is NULL; RT_EPERM: it would block in the unlockf of a park.
- * Call from: any thread. Blocks: the goroutine, or the plain thread. Since 0.2.
+ * Call from: any thread. Blocks: the goroutine, or the plain thread. Since 0.1.
  */
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rt_rwmutex_lock(rw: *mut rt_rwmutex) -> c_int {
@@ -101,7 +101,7 @@ pub unsafe extern "C" fn rt_rwmutex_lock(rw: *mut rt_rwmutex) -> c_int {
  * @param rw  the read-write mutex
  * Returns RT_OK.
  * Errors: RT_EAGAIN: somebody holds it; RT_EINVAL: rw is NULL.
- * Call from: any thread, also in an unlockf. Blocks: nothing. Since 0.2.
+ * Call from: any thread, also in an unlockf. Blocks: nothing. Since 0.1.
  */
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rt_rwmutex_try_lock(rw: *mut rt_rwmutex) -> c_int {
@@ -116,7 +116,7 @@ pub unsafe extern "C" fn rt_rwmutex_try_lock(rw: *mut rt_rwmutex) -> c_int {
  * @param rw  the read-write mutex
  * Returns RT_OK.
  * Errors: RT_EPERM: it is not locked for writing; RT_EINVAL: rw is NULL. Nothing changes then.
- * Call from: any thread, also in an unlockf. Blocks: nothing. Since 0.2.
+ * Call from: any thread, also in an unlockf. Blocks: nothing. Since 0.1.
  */
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rt_rwmutex_unlock(rw: *mut rt_rwmutex) -> c_int {
@@ -135,7 +135,7 @@ pub unsafe extern "C" fn rt_rwmutex_unlock(rw: *mut rt_rwmutex) -> c_int {
  * @param rw  the read-write mutex
  * Returns RT_OK.
  * Errors: RT_EINVAL: rw is NULL; RT_EPERM: it would block in the unlockf of a park.
- * Call from: any thread. Blocks: the goroutine, or the plain thread. Since 0.2.
+ * Call from: any thread. Blocks: the goroutine, or the plain thread. Since 0.1.
  */
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rt_rwmutex_rlock(rw: *mut rt_rwmutex) -> c_int {
@@ -153,7 +153,7 @@ pub unsafe extern "C" fn rt_rwmutex_rlock(rw: *mut rt_rwmutex) -> c_int {
  * @param rw  the read-write mutex
  * Returns RT_OK.
  * Errors: RT_EAGAIN: a writer holds it or waits for it; RT_EINVAL: rw is NULL.
- * Call from: any thread, also in an unlockf. Blocks: nothing. Since 0.2.
+ * Call from: any thread, also in an unlockf. Blocks: nothing. Since 0.1.
  */
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rt_rwmutex_try_rlock(rw: *mut rt_rwmutex) -> c_int {
@@ -168,7 +168,7 @@ pub unsafe extern "C" fn rt_rwmutex_try_rlock(rw: *mut rt_rwmutex) -> c_int {
  * @param rw  the read-write mutex
  * Returns RT_OK.
  * Errors: RT_EPERM: it is not locked for reading; RT_EINVAL: rw is NULL. Nothing changes then.
- * Call from: any thread, also in an unlockf. Blocks: nothing. Since 0.2.
+ * Call from: any thread, also in an unlockf. Blocks: nothing. Since 0.1.
  */
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rt_rwmutex_runlock(rw: *mut rt_rwmutex) -> c_int {
@@ -189,7 +189,7 @@ pub unsafe extern "C" fn rt_rwmutex_runlock(rw: *mut rt_rwmutex) -> c_int {
  * @param m  the mutex that guards what the caller waits for, locked; locked again when this returns
  * Returns RT_OK.
  * Errors: RT_EPERM: m is not locked, or in the unlockf of a park; RT_EINVAL: c or m is NULL. The mutex is as it was then.
- * Call from: any thread. Blocks: the goroutine, or the plain thread. Since 0.2.
+ * Call from: any thread. Blocks: the goroutine, or the plain thread. Since 0.1.
  */
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rt_cond_wait(c: *mut rt_cond, m: *mut rt_mutex) -> c_int {
@@ -208,7 +208,7 @@ pub unsafe extern "C" fn rt_cond_wait(c: *mut rt_cond, m: *mut rt_mutex) -> c_in
  * Returns RT_OK: it was woken by a signal or a broadcast.
  * Errors: RT_ETIMEDOUT: no signal was spent on the caller; RT_EAGAIN: for RT_NOWAIT; RT_ENOMEM; else as rt_cond_wait. The
  * mutex is locked whenever it was.
- * Call from: any thread. Blocks: the goroutine, or the plain thread. Since 0.2.
+ * Call from: any thread. Blocks: the goroutine, or the plain thread. Since 0.1.
  */
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rt_cond_wait_timeout(c: *mut rt_cond, m: *mut rt_mutex, timeout_ns: i64) -> c_int {
@@ -230,7 +230,7 @@ unsafe fn wait(c: *mut rt_cond, m: *mut rt_mutex, timeout: Timeout) -> c_int {
  * @param c  the condition
  * Returns RT_OK.
  * Errors: RT_EINVAL: c is NULL.
- * Call from: any thread, also in an unlockf. Blocks: nothing. Since 0.2.
+ * Call from: any thread, also in an unlockf. Blocks: nothing. Since 0.1.
  */
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rt_cond_signal(c: *mut rt_cond) -> c_int {
@@ -246,7 +246,7 @@ pub unsafe extern "C" fn rt_cond_signal(c: *mut rt_cond) -> c_int {
  * @param c  the condition
  * Returns RT_OK.
  * Errors: RT_EINVAL: c is NULL.
- * Call from: any thread, also in an unlockf. Blocks: nothing. Since 0.2.
+ * Call from: any thread, also in an unlockf. Blocks: nothing. Since 0.1.
  */
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rt_cond_broadcast(c: *mut rt_cond) -> c_int {
@@ -265,7 +265,7 @@ pub unsafe extern "C" fn rt_cond_broadcast(c: *mut rt_cond) -> c_int {
  * @param arg  handed to fn as it is
  * Returns RT_OK: the first function has returned.
  * Errors: RT_EINVAL: o or fn is NULL; RT_EPERM: in the unlockf of a park, and the function has not returned yet.
- * Call from: any thread. Blocks: the goroutine, or the plain thread. Since 0.2.
+ * Call from: any thread. Blocks: the goroutine, or the plain thread. Since 0.1.
  */
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rt_once_do(o: *mut rt_once, r#fn: rt_fn, arg: *mut c_void) -> c_int {
@@ -308,7 +308,7 @@ fn call_once(once: &Once, f: unsafe extern "C" fn(*mut c_void), arg: *mut c_void
  * @param count  units that can be acquired at once
  * Returns RT_OK.
  * Errors: RT_EINVAL: s is NULL.
- * Call from: any thread. Blocks: nothing. Since 0.2.
+ * Call from: any thread. Blocks: nothing. Since 0.1.
  */
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rt_sema_init(s: *mut rt_sema, count: u32) -> c_int {
@@ -329,7 +329,7 @@ pub unsafe extern "C" fn rt_sema_init(s: *mut rt_sema, count: u32) -> c_int {
  * @param s  the semaphore; its memory may go when this returns, if nobody else will use it
  * Returns RT_OK.
  * Errors: RT_EINVAL: s is NULL; RT_EPERM: it would block in the unlockf of a park.
- * Call from: any thread. Blocks: the goroutine, or the plain thread. Since 0.2.
+ * Call from: any thread. Blocks: the goroutine, or the plain thread. Since 0.1.
  */
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rt_sema_acquire(s: *mut rt_sema) -> c_int {
@@ -345,7 +345,7 @@ pub unsafe extern "C" fn rt_sema_acquire(s: *mut rt_sema) -> c_int {
  * Returns RT_OK.
  * Errors: RT_ETIMEDOUT; RT_EAGAIN: for RT_NOWAIT; RT_EINVAL: s is NULL; RT_EPERM: it would block in the unlockf of a park;
  * RT_ENOMEM.
- * Call from: any thread. Blocks: the goroutine, or the plain thread. Since 0.2.
+ * Call from: any thread. Blocks: the goroutine, or the plain thread. Since 0.1.
  */
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rt_sema_acquire_timeout(s: *mut rt_sema, timeout_ns: i64) -> c_int {
@@ -368,7 +368,7 @@ unsafe fn acquire(s: *mut rt_sema, timeout: Timeout) -> c_int {
  * @param s  the semaphore
  * Returns RT_OK.
  * Errors: RT_EAGAIN: there is none; RT_EINVAL: s is NULL.
- * Call from: any thread, also in an unlockf. Blocks: nothing. Since 0.2.
+ * Call from: any thread, also in an unlockf. Blocks: nothing. Since 0.1.
  */
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rt_sema_try_acquire(s: *mut rt_sema) -> c_int {
@@ -382,7 +382,7 @@ pub unsafe extern "C" fn rt_sema_try_acquire(s: *mut rt_sema) -> c_int {
  * @param s  the semaphore
  * Returns RT_OK.
  * Errors: RT_EINVAL: s is NULL, or the count would rise above UINT32_MAX; nothing changes then.
- * Call from: any thread, also in an unlockf. Blocks: nothing. Since 0.2.
+ * Call from: any thread, also in an unlockf. Blocks: nothing. Since 0.1.
  */
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rt_sema_release(s: *mut rt_sema) -> c_int {

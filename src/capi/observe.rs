@@ -41,9 +41,9 @@ pub struct rt_stats {
  *
  * @param stats  in: struct_size; out: the counts, up to the smaller of the caller's size and the library's
  * Returns RT_OK.
- * Errors: RT_EINVAL: stats is NULL, struct_size is smaller than in version 0.2, or what lies behind the known members is
+ * Errors: RT_EINVAL: stats is NULL, struct_size is smaller than in version 0.1, or what lies behind the known members is
  * not zero.
- * Call from: any thread. Blocks: nothing. Since 0.2.
+ * Call from: any thread. Blocks: nothing. Since 0.1.
  */
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rt_stats_read(stats: *mut rt_stats) -> c_int {
@@ -80,7 +80,7 @@ pub unsafe extern "C" fn rt_stats_read(stats: *mut rt_stats) -> c_int {
  * @param fd  a descriptor to write to
  * Returns RT_OK.
  * Errors: what write answers, such as -EBADF.
- * Call from: any thread. Blocks: the thread, as write does. Since 0.2.
+ * Call from: any thread. Blocks: the thread, as write does. Since 0.1.
  */
 #[unsafe(no_mangle)]
 pub extern "C" fn rt_dump(fd: c_int) -> c_int {
@@ -94,7 +94,7 @@ pub extern "C" fn rt_dump(fd: c_int) -> c_int {
  * @param signo  a signal, such as SIGQUIT or SIGUSR1
  * Returns RT_OK.
  * Errors: RT_EINVAL: no such signal, or one that can't be handled; else what pipe or the making of a thread answers.
- * Call from: any thread. Blocks: nothing. Since 0.2.
+ * Call from: any thread. Blocks: nothing. Since 0.1.
  */
 #[unsafe(no_mangle)]
 pub extern "C" fn rt_dump_on_signal(signo: c_int) -> c_int {

@@ -39,7 +39,7 @@ pub struct rt_select_case {
  * Errors: RT_EAGAIN: for RT_NOWAIT; RT_ETIMEDOUT; RT_EINVAL: cases is NULL, too many, a `dir` that is neither, a
  * send without elem; RT_EPERM: a send to a channel that the library feeds, or it would block in the unlockf of a park;
  * RT_ENOMEM (never with up to 8 cases, but for a timeout). One misused case refuses the whole call.
- * Call from: any thread. Blocks: the goroutine, or the plain thread. Since 0.2.
+ * Call from: any thread. Blocks: the goroutine, or the plain thread. Since 0.1.
  */
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rt_select(cases: *mut rt_select_case, ncases: usize, timeout_ns: i64) -> c_int {

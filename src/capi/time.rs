@@ -64,7 +64,7 @@ unsafe fn of(t: *mut rt_timer) -> Option<&'static Timer> {
  *
  * @param ns  nanoseconds from now; zero or less is over at once, what would overflow never comes
  * Returns the timer; NULL: no memory is left.
- * Call from: any thread. Blocks: nothing. Starts the runtime. Since 0.2.
+ * Call from: any thread. Blocks: nothing. Starts the runtime. Since 0.1.
  */
 #[unsafe(no_mangle)]
 pub extern "C" fn rt_timer_new(ns: i64) -> *mut rt_timer {
@@ -76,7 +76,7 @@ pub extern "C" fn rt_timer_new(ns: i64) -> *mut rt_timer {
  *
  * @param period_ns  nanoseconds, above zero
  * Returns the timer; NULL: the period is not above zero, or no memory is left.
- * Call from: any thread. Blocks: nothing. Starts the runtime. Since 0.2.
+ * Call from: any thread. Blocks: nothing. Starts the runtime. Since 0.1.
  */
 #[unsafe(no_mangle)]
 pub extern "C" fn rt_ticker_new(period_ns: i64) -> *mut rt_timer {
@@ -93,7 +93,7 @@ pub extern "C" fn rt_ticker_new(period_ns: i64) -> *mut rt_timer {
  * @param fn   the function
  * @param arg  handed to it as it is
  * Returns the timer; NULL: fn is NULL, or no memory is left.
- * Call from: any thread. Blocks: nothing. Starts the runtime. Since 0.2.
+ * Call from: any thread. Blocks: nothing. Starts the runtime. Since 0.1.
  */
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rt_after_func(ns: i64, r#fn: rt_fn, arg: *mut c_void) -> *mut rt_timer {
@@ -105,7 +105,7 @@ pub unsafe extern "C" fn rt_after_func(ns: i64, r#fn: rt_fn, arg: *mut c_void) -
  *
  * @param t  the timer
  * Returns the channel; NULL for an after-function and for NULL.
- * Call from: any thread. Blocks: nothing. Since 0.2.
+ * Call from: any thread. Blocks: nothing. Since 0.1.
  */
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rt_timer_chan(t: *mut rt_timer) -> *mut rt_chan {
@@ -119,7 +119,7 @@ pub unsafe extern "C" fn rt_timer_chan(t: *mut rt_timer) -> *mut rt_chan {
  * @param t  the timer
  * Returns true if, but for this call, a value would still have been received, or the function started; so a value that has
  * fired and was not received counts. False also for NULL.
- * Call from: any thread, also in an unlockf. Blocks: nothing. Since 0.2.
+ * Call from: any thread, also in an unlockf. Blocks: nothing. Since 0.1.
  */
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rt_timer_stop(t: *mut rt_timer) -> bool {
@@ -134,7 +134,7 @@ pub unsafe extern "C" fn rt_timer_stop(t: *mut rt_timer) -> bool {
  * @param t   the timer
  * @param ns  nanoseconds from now, as rt_timer_new; for a ticker above zero, else nothing changes and it answers false
  * Returns as rt_timer_stop.
- * Call from: any thread. Blocks: nothing. Since 0.2.
+ * Call from: any thread. Blocks: nothing. Since 0.1.
  */
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rt_timer_reset(t: *mut rt_timer, ns: i64) -> bool {
@@ -148,7 +148,7 @@ pub unsafe extern "C" fn rt_timer_reset(t: *mut rt_timer, ns: i64) -> bool {
  * @param t  the timer
  * Returns as rt_timer_stop. Called from the timer's function it does nothing and answers false; so it does in the unlockf of
  * a park if it would have to wait.
- * Call from: any thread. Blocks: the goroutine, or the plain thread. Since 0.2.
+ * Call from: any thread. Blocks: the goroutine, or the plain thread. Since 0.1.
  */
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rt_timer_stop_wait(t: *mut rt_timer) -> bool {
@@ -161,7 +161,7 @@ pub unsafe extern "C" fn rt_timer_stop_wait(t: *mut rt_timer) -> bool {
  * is freed.
  *
  * @param t  the timer, which the caller does not use again; or NULL: then nothing happens
- * Call from: any thread. Blocks: nothing. Since 0.2.
+ * Call from: any thread. Blocks: nothing. Since 0.1.
  */
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rt_timer_detach(t: *mut rt_timer) {
@@ -175,7 +175,7 @@ pub unsafe extern "C" fn rt_timer_detach(t: *mut rt_timer) {
  * Stops a timer and frees it. Its channel goes with its last reference. May be called from the timer's function.
  *
  * @param t  the timer, which the caller does not use again; or NULL: then nothing happens
- * Call from: any thread. Blocks: nothing. Since 0.2.
+ * Call from: any thread. Blocks: nothing. Since 0.1.
  */
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rt_timer_free(t: *mut rt_timer) {
@@ -190,7 +190,7 @@ pub unsafe extern "C" fn rt_timer_free(t: *mut rt_timer) {
  *
  * @param ns  nanoseconds from now, as rt_timer_new
  * Returns the channel, with one reference that the caller owns; NULL: no memory is left.
- * Call from: any thread. Blocks: nothing. Starts the runtime. Since 0.2.
+ * Call from: any thread. Blocks: nothing. Starts the runtime. Since 0.1.
  */
 #[unsafe(no_mangle)]
 pub extern "C" fn rt_after(ns: i64) -> *mut rt_chan {

@@ -1,6 +1,6 @@
 //! Finding the next goroutine: `findRunnable` of Go, on the worker's own stack.
 //!
-//! In order: deadlines that are due; every 61st slice the global queue; `runnext` and the local queue; a batch of the
+//! In order: deadlines that are due; `runnext`; every 61st slice the global queue; the local queue; a batch of the
 //! global queue; other Ps, as a spinner; then the idle protocol of `idle.rs`, and sleep.
 //!
 //! A spinner looks round for a while before it gives up, since sleeping and waking cost far more than the look. It

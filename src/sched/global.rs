@@ -3,7 +3,7 @@
 //!
 //! *The keeper.* One sleeping M, without a P, sleeps only until the earliest deadline of all Ps; the others sleep
 //! until they are woken. An M that goes idle and knows an earlier deadline becomes the keeper, and the former one,
-//! still asleep, is an idle M like any other: no thread is woken only to sleep again. Deadlines of busy Ps need no
+//! still asleep, is an idle M like any other: no thread is woken for the change (it wakes once, at its old time, and sleeps on). Deadlines of busy Ps need no
 //! keeper: their own M looks, and behind it the monitor.
 
 use super::g::G;

@@ -1,5 +1,5 @@
 //! The way into the runtime and out of it. Every exported call that touches a P or a lock of the runtime goes
-//! through here, once on each side; so does every callback into code of the program.
+//! through here, once on each side; so does every callback into code of the program, but for `unlockf`, which runs inside.
 //!
 //! Outside, a thread runs code of the program and promises nothing. Inside, it may hold locks and owns its P's
 //! queues. `in_rt` tells the monitor which; `attn` tells the thread that the monitor wants something. Both stand on

@@ -27,7 +27,7 @@ pub const PREEMPT: u32 = 1;
 /// See the file's header.
 #[repr(C, align(128))]
 pub struct M {
-    /// The handshake of protocols: written by this thread alone, read by the monitor. On a line with `attn` and what
+    /// One side of the handshake (handshake.rs): written by this thread alone, read by the monitor. On a line with `attn` and what
     /// each call reads.
     pub in_rt: AtomicU8,
     pub attn: AtomicU32,
