@@ -33,8 +33,7 @@ static void deep(int n) {
 static void unwinds() {
     order.clear();
     gort::wait_group wg;
-    wg.go([m = std::make_unique<mark>(mark{'A'}), i = item(1)] {
-        order.clear();
+    wg.go([m = std::unique_ptr<mark>(new mark{'A'}), i = item(1)] {
         gort::defer_goroutine([] { order += 'x'; });
         const gort::defer at_the_end([] { order += 's'; });
         gort::defer_goroutine([j = item(2)] { order += 'y'; });
@@ -91,17 +90,16 @@ static void scope_defers() {
     CHECK(order == "ba");
 }
 
-// rt_goexit: the defers and nothing else. What the frames own is left, so this one owns nothing.
+// rt_goexit: the defers and nothing else. What the frames own is left, gort::go's closure too; so this one owns nothing.
 static void c_exit() {
     order.clear();
     gort::wait_group wg;
-    wg.add();
-    gort::go([&wg] {
-        gort::defer_goroutine([&wg] { wg.done(); });
+    const auto body = [](void*) {
         gort::defer_goroutine([i = item(1)] { order += 'd'; });
         const mark m{'m'};
         rt_goexit();
-    });
+    };
+    CHECK(rt_waitgroup_go(wg.native_handle(), body, nullptr) > 0);
     wg.wait();
     CHECK(order == "d");
     check_no_items();

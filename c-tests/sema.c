@@ -208,21 +208,31 @@ static void pool(void) {
 }
 
 /* Releases against the end of time: a unit is acquired or still there, never both, never neither. */
+static void sleeps_and_releases(void *arg) {
+    CHECK_OK(rt_sleep(5 * US));
+    CHECK_OK(rt_sema_release(arg));
+}
+
 static void races_time(void *arg) {
+    (void)arg;
     rt_sema s;
     memset(&s, 0, sizeof s);
-    uint64_t state = (uint64_t)(uintptr_t)arg;
+    enum { N = 3000 };
     int timeouts = 0;
-    for (int i = 0; i < 5000; i++) {
-        go(releases, &s);
-        for (uint64_t k = rnd_below(&state, 300); k > 0; k--) __asm__ volatile("" ::: "memory");
-        if (rt_sema_acquire_timeout(&s, 1 + (int64_t)rnd_below(&state, 5 * US)) != RT_OK) {
+    int64_t time = 20 * US;
+    for (int i = 0; i < N; i++) {
+        go(sleeps_and_releases, &s);
+        /* The time creeps towards the moment of the release, wherever that is on this machine. */
+        if (rt_sema_acquire_timeout(&s, time) == RT_OK) {
+            time -= time / 16;
+        } else {
             timeouts++;
+            time += time / 16 + 16;
             CHECK_OK(rt_sema_acquire(&s));
         }
         CHECK_EQ(rt_sema_try_acquire(&s), RT_EAGAIN);
     }
-    (void)timeouts;
+    CHECK(timeouts > 0 && timeouts < N);
 }
 
 /* The page of a semaphore goes as soon as its last acquire has returned; the release may still be inside. */

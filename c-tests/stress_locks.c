@@ -123,21 +123,21 @@ static void use_pool(uint64_t *state) {
     CHECK_OK(rt_sema_release(&pool.sema));
 }
 
-/* Onces, which everybody goes through from a place of their own; a new set when all are done. */
-struct set {
+/* Onces, called at random; a new set when all are done. */
+static struct set {
     struct {
         rt_once once;
         long value;
         atomic_int calls;
     } of[ONCES];
     atomic_int n_called;
-};
+} set;
 
-static struct set *_Atomic sets;
+static rt_rwmutex set_rw;
 static atomic_long n_sets;
 
 static void calls(void *arg) {
-    struct set *s = atomic_load(&sets);
+    struct set *s = &set;
     const intptr_t i = (intptr_t)arg;
     if (i % 4 == 0) rt_gosched();
     if (i % 16 == 0) CHECK_OK(rt_sleep(US));
@@ -146,12 +146,10 @@ static void calls(void *arg) {
     atomic_fetch_add(&s->n_called, 1);
 }
 
-static rt_rwmutex sets_rw;
-
 static void use_once(uint64_t *state) {
-    /* A set is replaced by a writer, when nobody is at it. */
-    CHECK_OK(rt_rwmutex_rlock(&sets_rw));
-    struct set *s = atomic_load(&sets);
+    /* The set is renewed by a writer, when nobody is at it. */
+    struct set *s = &set;
+    CHECK_OK(rt_rwmutex_rlock(&set_rw));
     for (int k = 0; k < 4; k++) {
         const intptr_t i = (intptr_t)rnd_below(state, ONCES);
         CHECK_OK(rt_once_do(&s->of[i].once, calls, (void *)i));
@@ -159,14 +157,15 @@ static void use_once(uint64_t *state) {
         CHECK_EQ(atomic_load(&s->of[i].calls), 1);
     }
     const bool all = atomic_load(&s->n_called) == ONCES;
-    CHECK_OK(rt_rwmutex_runlock(&sets_rw));
-    if (!all || rt_rwmutex_try_lock(&sets_rw) != RT_OK) return;
-    if (atomic_load(&sets) == s) {
+    CHECK_OK(rt_rwmutex_runlock(&set_rw));
+    if (!all || rt_rwmutex_try_lock(&set_rw) != RT_OK) return;
+    /* Another may have been faster: then this set is fresh. */
+    if (atomic_load(&s->n_called) == ONCES) {
         for (int i = 0; i < ONCES; i++) CHECK_EQ(atomic_load(&s->of[i].calls), 1);
         memset(s, 0, sizeof *s);
         atomic_fetch_add(&n_sets, 1);
     }
-    CHECK_OK(rt_rwmutex_unlock(&sets_rw));
+    CHECK_OK(rt_rwmutex_unlock(&set_rw));
 }
 
 static void works(void *arg) {
@@ -189,8 +188,6 @@ static void *works_thread(void *arg) {
 int main(void) {
     uint64_t state = stress_seed();
     const int64_t end = stress_end();
-    static struct set first_set;
-    atomic_store(&sets, &first_set);
     CHECK_OK(rt_sema_init(&pool.sema, UNITS));
     pthread_t threads[THREADS];
     for (int i = 0; i < THREADS; i++) threads[i] = thread_start(works_thread, (void *)(uintptr_t)rnd(&state));
