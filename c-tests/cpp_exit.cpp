@@ -90,7 +90,8 @@ static void scope_defers() {
     CHECK(order == "ba");
 }
 
-// rt_goexit: the defers and nothing else. What the frames own is left, gort::go's closure too; so this one owns nothing.
+// rt_goexit: the defers and nothing else. What the frames own is left,
+// and so is gort::go's closure; this one owns nothing.
 static void c_exit() {
     order.clear();
     gort::wait_group wg;

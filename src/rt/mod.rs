@@ -18,6 +18,7 @@ use crate::sys::lock::{Rank, RawLock};
 use crate::sys::stack::{self, Class};
 use crate::sys::throw::{install_panic_hook, print_line};
 use crate::sys::{barrier, clock, cpu, errno, futex};
+use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicU8, AtomicU32, Ordering::*};
 
 /// What a program may choose. Zero is the default everywhere.
@@ -86,8 +87,8 @@ fn start(config: Config, on_bad: OnBad) -> Result {
 }
 
 fn start_locked(config: Config, on_bad: OnBad) -> Result {
-    let stack_size =
-        or_env(config.stack_size, "RT_STACK_SIZE", stack::MIN_SIZE, on_bad)?.unwrap_or(stack::DEFAULT_SIZE);
+    let stack_size = or_env(config.stack_size, "RT_STACK_SIZE", stack::MIN_SIZE..=stack::MAX_SIZE, on_bad)?
+        .unwrap_or(stack::DEFAULT_SIZE);
     let procs = procs(config.maxprocs, on_bad)? as u32;
     let max_threads = if config.max_threads == 0 { MAX_THREADS } else { config.max_threads };
     check_debug_list(on_bad)?;
@@ -110,7 +111,11 @@ fn start_locked(config: Config, on_bad: OnBad) -> Result {
     find::set_up();
     sched_run::set_up();
     global::set_default_class(class);
-    global::set_procs(procs);
+    if !global::set_procs(procs) {
+        monitor::stop();
+        global::unreserve(procs, class);
+        return Err(Error::NoMemory);
+    }
     monitor::start_first_worker();
     STATE.store(UP, Release);
     Ok(())
@@ -131,10 +136,10 @@ pub fn set_maxprocs(n: usize) -> Result<usize> {
     LOCK.lock();
     let before = global::procs();
     let more = n.saturating_sub(RESERVED.load(Relaxed));
-    let ok = more == 0 || global::reserve(more, global::default_class());
+    let mut ok = more == 0 || global::reserve(more, global::default_class());
     if ok && STATE.load(Relaxed) == UP {
         RESERVED.fetch_add(more, Relaxed);
-        global::set_procs(n);
+        ok = global::set_procs(n);
     }
     LOCK.unlock();
     if n < before {
@@ -155,22 +160,22 @@ fn wait_for_surplus() {
 }
 
 fn procs(chosen: usize, on_bad: OnBad) -> Result<usize> {
-    let n = or_env(chosen, "RT_MAXPROCS", 1, on_bad)?;
+    let n = or_env(chosen, "RT_MAXPROCS", 1..=usize::MAX, on_bad)?;
     Ok(n.unwrap_or_else(cpu::default_procs).min(global::MAX_PROCS))
 }
 
 /// The program's choice, else the environment's.
-fn or_env(value: usize, name: &str, least: usize, on_bad: OnBad) -> Result<Option<usize>> {
+fn or_env(value: usize, name: &str, good: RangeInclusive<usize>, on_bad: OnBad) -> Result<Option<usize>> {
     if value != 0 {
         return Ok(Some(value));
     }
     let Some(text) = std::env::var_os(name).filter(|t| !t.is_empty()) else { return Ok(None) };
-    match text.to_str().and_then(|t| t.trim().parse().ok()).filter(|&n| n >= least) {
+    match text.to_str().and_then(|t| t.trim().parse().ok()).filter(|n| good.contains(n)) {
         Some(n) => Ok(Some(n)),
         None if on_bad == OnBad::Refuse => Err(Error::Invalid),
         None if on_bad == OnBad::Ignore => Ok(None),
         None => {
-            let text = text.display();
+            let (text, least) = (text.display(), good.start());
             print_line(format_args!("gort: warning: {name}={text} ignored: a number from {least} on is wanted"));
             Ok(None)
         }

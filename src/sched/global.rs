@@ -15,7 +15,7 @@ use super::p::P;
 use crate::sys::clock::NEVER;
 use crate::sys::lock::{Rank, RawLock};
 use crate::sys::stack::Class;
-use crate::sys::{clock, futex, stack};
+use crate::sys::{clock, futex, mem, stack};
 use std::cell::UnsafeCell;
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, AtomicU8, AtomicU32, AtomicUsize, Ordering::*};
@@ -136,11 +136,12 @@ pub fn set_default_class(class: Class) {
 }
 
 /// Makes the number of Ps `n`: new ones are idle, surplus ones are given up by whoever has them at the next look round. The
-/// caller has promised the stacks, and is alone.
-pub fn set_procs(n: u32) {
+/// caller has promised the stacks, and is alone. False, and no change, when no memory is left.
+#[must_use]
+pub fn set_procs(n: u32) -> bool {
     for i in procs()..n {
         if ALL_PS[i as usize].load(Relaxed).is_null() {
-            let p: &'static P = Box::leak(Box::new(P::new(i)));
+            let Some(p) = mem::leak(P::new(i)) else { return false };
             ALL_PS[i as usize].store(ptr::from_ref(p).cast_mut(), Release);
         }
     }
@@ -180,6 +181,7 @@ pub fn set_procs(n: u32) {
     if has_work() || earliest() != NEVER {
         wake_one();
     }
+    true
 }
 
 /// Whether somebody still has a P that is surplus.

@@ -10,7 +10,7 @@ use super::global;
 use super::list::GList;
 use super::p::{P, SpawnCache};
 use crate::sys::thread::Thread;
-use crate::sys::{cxx, errno, tls};
+use crate::sys::{cxx, errno, mem, tls};
 use std::cell::{Cell, UnsafeCell};
 use std::ffi::c_int;
 use std::ptr;
@@ -186,8 +186,8 @@ unsafe impl Sync for FreeMs {}
 
 static FREE: FreeMs = FreeMs(UnsafeCell::new(None));
 
-/// An M that no thread has.
-pub fn allocate() -> &'static M {
+/// An M that no thread has; None when no memory is left.
+pub fn allocate() -> Option<&'static M> {
     global::lock();
     // SAFETY: the scheduler's lock is held.
     let free = unsafe { &mut *FREE.0.get() };
@@ -196,14 +196,14 @@ pub fn allocate() -> &'static M {
         *free = m.idle_link.take();
     }
     global::unlock();
-    old.unwrap_or_else(|| {
-        let m: &'static M = Box::leak(Box::new(M::new()));
+    old.or_else(|| {
+        let m = mem::leak(M::new())?;
         global::lock();
         // SAFETY: null or an M, which is never freed.
         m.all_link.set(unsafe { ALL.load(Relaxed).as_ref() });
         ALL.store(ptr::from_ref(m).cast_mut(), Release);
         global::unlock();
-        m
+        Some(m)
     })
 }
 
@@ -252,12 +252,9 @@ pub fn free(m: &'static M) {
 #[inline(never)]
 pub fn attach() -> &'static M {
     errno::preserved(|| {
-        let m = allocate();
         let list = GList::new();
-        if !g::allocate(&list, 1) {
-            crate::throw!("no memory for a thread's record");
-        }
-        let g = list.pop().expect("one was allocated");
+        g::allocate(&list, 1);
+        let (Some(m), Some(g)) = (allocate(), list.pop()) else { crate::throw!("no memory for a thread's record") };
         g.is_thread.set(true);
         g.id.store(0, Relaxed);
         g.word.spawn();

@@ -134,7 +134,7 @@ struct Slice {
 
 fn watch(when_idle: fn()) {
     m::exact_wakeups();
-    let mut slices = Vec::new();
+    let mut slices = [Slice::default(); global::MAX_PROCS];
     let mut idle_rounds = 0;
     loop {
         let calls = CALLS.load(SeqCst);
@@ -142,7 +142,6 @@ fn watch(when_idle: fn()) {
             return;
         }
         let all_made = make_threads();
-        slices.resize(global::procs() as usize, Slice::default());
         let now = clock::now();
         COARSE_NOW.store(now, Relaxed);
         let mut next = look(&mut slices, now);
@@ -234,7 +233,7 @@ fn make_threads() -> bool {
 
 /// Makes a worker that begins with the P and the caller's count of spinning.
 fn make_thread(p: &'static P) -> std::io::Result<()> {
-    let m = m::allocate();
+    let m = m::allocate().ok_or(std::io::ErrorKind::OutOfMemory)?;
     THREADS.fetch_add(1, SeqCst);
     // The M's former thread, if it had one, has ended or is about to.
     m.join();

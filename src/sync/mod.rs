@@ -1,7 +1,6 @@
 //! Channels and locks: everything here is a queue of waiters and the waist of the scheduler.
 
 pub mod chan;
-#[cfg(not(loom))]
 pub mod select;
 pub mod waitq;
 

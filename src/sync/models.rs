@@ -1,11 +1,12 @@
 //! Models of channels and locks: the code that ships, between plain threads, in every interleaving within bounds.
 //! A wait with a timeout may time out at any moment.
 
-use super::chan::Chan;
+use super::chan::{Chan, Dir};
 use super::cond::Cond;
 use super::mutex::Mutex;
 use super::once::Once;
 use super::rwmutex::RwMutex;
+use super::select::{Case, select};
 use super::sema::Sema;
 use super::waitgroup::WaitGroup;
 use crate::error::Error;
@@ -131,6 +132,56 @@ fn loom_chan_buffered_order() {
         assert_eq!(c.recv(Timeout::FOREVER), Ok(1));
         assert_eq!(c.recv(Timeout::FOREVER), Ok(2));
         assert_eq!(sender.join().unwrap(), Ok(()));
+    });
+}
+
+/// Receives from one of two channels.
+fn receive_one(a: &Ref, b: &Ref, timeout: Timeout) -> Result<(usize, u64), Error> {
+    let mut got = [0u64; 2];
+    let room = got.each_mut().map(|g| std::ptr::from_mut(g).cast::<u8>());
+    let chans = [a, b].map(Ref::chan);
+    let case = |i: usize| Case { chan: Some(chans[i]), elem: room[i], dir: Dir::Recv };
+    // SAFETY: elements have eight bytes, and stay in place.
+    let (i, result) = unsafe { select(2, case, timeout, || 0) }?;
+    result.map(|()| (i, got[i]))
+}
+
+/// A select on two channels against a sender on each, none of whom waits: one winner, and who did not win has sent nothing.
+#[test]
+fn loom_select_one_winner() {
+    bounded(1, || {
+        let (a, b) = (Ref::make(0), Ref::make(0));
+        let senders = [(a.clone(), 7), (b.clone(), 8)].map(|(c, v)| thread::spawn(move || c.send(v, Timeout::NOWAIT)));
+        let got = receive_one(&a, &b, SOON);
+        let sent = senders.map(|s| s.join().unwrap());
+        match got {
+            Ok((0, 7)) => assert_eq!(sent, [Ok(()), Err(Error::Again)]),
+            Ok((1, 8)) => assert_eq!(sent, [Err(Error::Again), Ok(())]),
+            Ok(other) => unreachable!("{other:?}"),
+            Err(e) => assert_eq!((e, sent), (Error::TimedOut, [Err(Error::Again); 2])),
+        }
+    });
+}
+
+/// A close of one channel and a send on the other: the select takes one of them, and leaves no waiter behind.
+#[test]
+fn loom_select_close_against_send() {
+    bounded(1, || {
+        let (a, b) = (Ref::make(0), Ref::make(0));
+        let closer = {
+            let a = a.clone();
+            thread::spawn(move || assert_eq!(a.chan().close(), Ok(())))
+        };
+        let sender = {
+            let b = b.clone();
+            thread::spawn(move || b.send(8, Timeout::NOWAIT))
+        };
+        let got = receive_one(&a, &b, Timeout::FOREVER);
+        closer.join().unwrap();
+        match got {
+            Ok(v) => assert_eq!((v, sender.join().unwrap()), ((1, 8), Ok(()))),
+            Err(e) => assert_eq!((e, sender.join().unwrap()), (Error::Closed, Err(Error::Again))),
+        }
     });
 }
 

@@ -53,6 +53,19 @@ pub fn is_denied(at: *const u8) -> bool {
     }
 }
 
+/// Puts a value where it stays for good; None when no memory is left.
+pub fn leak<T>(value: T) -> Option<&'static T> {
+    // SAFETY: the layout is not empty for any type that is worth leaking; the memory is fresh and never freed.
+    unsafe {
+        let at = std::alloc::alloc(std::alloc::Layout::new::<T>()).cast::<T>();
+        if at.is_null() {
+            return None;
+        }
+        at.write(value);
+        Some(&*at)
+    }
+}
+
 /// How many bytes of a mapping are in memory.
 pub fn resident(addr: *mut u8, bytes: usize) -> usize {
     let page = page_size();

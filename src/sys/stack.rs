@@ -22,6 +22,8 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 /// The smallest stack that may be asked for, bytes.
 pub const MIN_SIZE: usize = 16 << 10;
+/// The largest that may be asked for, bytes.
+pub const MAX_SIZE: usize = 1 << 37;
 /// The default, bytes.
 pub const DEFAULT_SIZE: usize = 256 << 10;
 
