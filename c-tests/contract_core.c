@@ -27,9 +27,17 @@
 
 /* Objects that live in the caller's memory have these sizes in every build: one member, uint64_t opaque[N]. */
 SIZE_IS(rt_mutex, 16);
+SIZE_IS(rt_rwmutex, 48);
+SIZE_IS(rt_cond, 32);
 SIZE_IS(rt_waitgroup, 32);
+SIZE_IS(rt_once, 16);
+SIZE_IS(rt_sema, 32);
 STATIC_ASSERT(sizeof(((rt_mutex *)NULL)->opaque) == 16);
+STATIC_ASSERT(sizeof(((rt_rwmutex *)NULL)->opaque) == 48);
+STATIC_ASSERT(sizeof(((rt_cond *)NULL)->opaque) == 32);
 STATIC_ASSERT(sizeof(((rt_waitgroup *)NULL)->opaque) == 32);
+STATIC_ASSERT(sizeof(((rt_once *)NULL)->opaque) == 16);
+STATIC_ASSERT(sizeof(((rt_sema *)NULL)->opaque) == 32);
 
 /* struct_size is the first member of what may grow, and the members have the types that callers store. */
 STATIC_ASSERT(offsetof(rt_config, struct_size) == 0);
@@ -139,16 +147,34 @@ int main(void) {
     HAS(int, rt_mutex_lock_timeout, (rt_mutex *, int64_t timeout_ns));
     HAS(int, rt_mutex_try_lock, (rt_mutex *));
     HAS(int, rt_mutex_unlock, (rt_mutex *));
+    HAS(int, rt_rwmutex_lock, (rt_rwmutex *));
+    HAS(int, rt_rwmutex_try_lock, (rt_rwmutex *));
+    HAS(int, rt_rwmutex_unlock, (rt_rwmutex *));
+    HAS(int, rt_rwmutex_rlock, (rt_rwmutex *));
+    HAS(int, rt_rwmutex_try_rlock, (rt_rwmutex *));
+    HAS(int, rt_rwmutex_runlock, (rt_rwmutex *));
+    HAS(int, rt_cond_wait, (rt_cond *, rt_mutex *));
+    HAS(int, rt_cond_wait_timeout, (rt_cond *, rt_mutex *, int64_t timeout_ns));
+    HAS(int, rt_cond_signal, (rt_cond *));
+    HAS(int, rt_cond_broadcast, (rt_cond *));
     HAS(int, rt_waitgroup_add, (rt_waitgroup *, int64_t delta));
     HAS(int, rt_waitgroup_done, (rt_waitgroup *));
     HAS(int, rt_waitgroup_wait, (rt_waitgroup *));
     HAS(int, rt_waitgroup_wait_timeout, (rt_waitgroup *, int64_t timeout_ns));
     HAS(int64_t, rt_waitgroup_go, (rt_waitgroup *, rt_fn, void *));
+    HAS(int, rt_once_do, (rt_once *, rt_fn, void *));
+    HAS(int, rt_sema_init, (rt_sema *, uint32_t count));
+    HAS(int, rt_sema_acquire, (rt_sema *));
+    HAS(int, rt_sema_acquire_timeout, (rt_sema *, int64_t timeout_ns));
+    HAS(int, rt_sema_try_acquire, (rt_sema *));
+    HAS(int, rt_sema_release, (rt_sema *));
 
 #ifdef __cplusplus
     /* Every call is noexcept. */
     static_assert(noexcept(rt_go(fn, NULL)) && noexcept(rt_chan_send(NULL, NULL)) && noexcept(rt_now()) &&
                       noexcept(rt_gosched()) && noexcept(rt_mutex_lock(NULL)) && noexcept(rt_waitgroup_wait(NULL)) &&
+                      noexcept(rt_rwmutex_lock(NULL)) && noexcept(rt_cond_wait(NULL, NULL)) &&
+                      noexcept(rt_once_do(NULL, fn, NULL)) && noexcept(rt_sema_acquire(NULL)) &&
                       noexcept(rt_gopark(unlockf, NULL, "")) && noexcept(rt_init(&cfg)) && noexcept(rt_version()),
                   "noexcept");
 #endif
