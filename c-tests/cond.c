@@ -310,8 +310,8 @@ static void queue(void) {
 }
 
 /*
- * The page goes as soon as the last waiter has been woken and has unlocked. The signal is sent without the mutex and may
- * still be inside: it must not touch the condition any more.
+ * The page goes as soon as the last waiter has been woken and has unlocked. The signal is sent without the mutex and
+ * may still be inside: it must not touch the condition any more.
  */
 struct object {
     rt_mutex mu;

@@ -1,6 +1,6 @@
 /*
- * rt_once: one call among many callers, who wait until it has returned; functions that block, nest or exit; refusals; and
- * its memory once everybody has returned.
+ * rt_once: one call among many callers, who wait until it has returned; functions that block, nest or exit; refusals;
+ * and its memory once everybody has returned.
  */
 #include "more.h"
 

@@ -1,6 +1,6 @@
 /*
- * rt_rwmutex: many readers or one writer, among goroutines and threads; who waits for whom and in which order; refusals;
- * and its memory after the last use.
+ * rt_rwmutex: many readers or one writer, among goroutines and threads; who waits for whom and in which order;
+ * refusals; and its memory after the last use.
  */
 #include "more.h"
 

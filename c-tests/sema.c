@@ -1,6 +1,6 @@
 /*
- * rt_sema: counting, waiting with and without time, first come first served, a release that hands over, refusals, and its
- * memory once the last acquire has returned.
+ * rt_sema: counting, waiting with and without time, first come first served, a release that hands over, refusals, and
+ * its memory once the last acquire has returned.
  */
 #include "more.h"
 

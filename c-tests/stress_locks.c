@@ -1,6 +1,7 @@
 /*
- * Random use of read-write mutexes, conditions, semaphores and onces at once, by goroutines and threads, with times that
- * run out: nobody sees what is half written, every item arrives once, units and calls are conserved, all get to the end.
+ * Random use of read-write mutexes, conditions, semaphores and onces at once, by goroutines and threads, with times
+ * that run out: nobody sees what is half written, every item arrives once, units and calls are conserved, all get to
+ * the end.
  */
 #include "check.h"
 
@@ -214,7 +215,8 @@ int main(void) {
     CHECK_OP(reads, >, 0);
     CHECK_OP(queue.n_in, >, 0);
     CHECK_OP(atomic_load(&pool.acquired), >, 0);
-    printf("stress_locks: ok, %ld reads, %ld items, %ld waits timed out, %ld units, %ld too late, %ld sets of onces\n", reads,
-           queue.n_in, queue.timeouts, atomic_load(&pool.acquired), atomic_load(&pool.timeouts), atomic_load(&n_sets));
+    printf("stress_locks: ok, %ld reads, %ld items, %ld waits timed out, %ld units, %ld too late, %ld sets of onces\n",
+           reads, queue.n_in, queue.timeouts, atomic_load(&pool.acquired), atomic_load(&pool.timeouts),
+           atomic_load(&n_sets));
     return 0;
 }

@@ -54,8 +54,11 @@ pub fn runnable(m: &'static M) -> Option<&'static G> {
             }
             continue;
         }
-        // The slice that a pair shares through `runnext` is over for both.
-        if slice_over && let Some(next) = p.take_next() {
+        // The slice that a pair shares through `runnext` is over for both. After a yield `runnext` stays before the yielder.
+        if slice_over
+            && !m.yielded.replace(false)
+            && let Some(next) = p.take_next()
+        {
             run::queue_last(Some(p), next);
         }
         if p.timers.earliest() != NEVER {

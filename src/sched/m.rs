@@ -44,6 +44,8 @@ pub struct M {
     pub in_commit: Cell<bool>,
     pub is_worker: Cell<bool>,
     pub spinning: Cell<bool>,
+    /// The goroutine that came to the scheduler's stack last gave way: it is queued behind all others, `runnext` too.
+    pub yielded: Cell<bool>,
     /// The goroutine that is locked to this thread: nothing else runs here.
     pub locked_g: Cell<Option<&'static G>>,
     /// The goroutine locked here has ended: so does the thread.
@@ -82,6 +84,7 @@ impl M {
             in_commit: Cell::new(false),
             is_worker: Cell::new(false),
             spinning: Cell::new(false),
+            yielded: Cell::new(false),
             locked_g: Cell::new(None),
             exits: Cell::new(false),
             handoff: Cell::new(None),

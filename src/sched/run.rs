@@ -63,6 +63,7 @@ fn switch_with(switched: &Switched) {
     let cxx = unsafe { m.cxx.get().as_ref().copied() };
     let by_g0 = matches!(switched.what, What::User { .. }) || m.locked_g.get().is_some();
     let direct = if by_g0 { None } else { next_direct(m) };
+    m.yielded.set(direct.is_none() && matches!(switched.what, What::Yield));
     let to = match direct {
         Some(next) => {
             m.curg.set(Some(next));

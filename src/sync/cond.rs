@@ -13,11 +13,11 @@
 //!                                               6 ready it
 //! ```
 //! *No signal is lost.* Whoever locks the mutex after the waiter's 3 sees WAITERS (2 comes before 3, and the mutex
-//! orders them), and can't get past its own 3 before the waiter is parked. Whoever locked it before, has changed what the
-//! waiter looked at.
+//! orders them), and can't get past its own 3 before the waiter is parked. Whoever locked it before, has changed what
+//! the waiter looked at.
 //!
-//! *Signal against time.* One claims the waiter. If time does, the signal goes to the next waiter: it is never spent on one
-//! that answers that its time is over.
+//! *Signal against time.* One claims the waiter. If time does, the signal goes to the next waiter: it is never spent on
+//! one that answers that its time is over.
 //!
 //! The mutex is unlocked with QUEUE held, and with the heap of the deadline locked, since after `prepare` nothing may
 //! fail and before it nothing may be given up. Unlocking takes the mutex's own QUEUE and readies its next locker; who
@@ -56,8 +56,9 @@ impl Cond {
         Cond { state: AtomicU64::new(0), queue: WaitQueue::new() }
     }
 
-    /// Unlocks the mutex, waits for a signal, and locks the mutex again, whatever it answers. A wait that is refused, or
-    /// whose timeout says that it never waits, leaves the mutex locked all the time. `NotPermitted` if it is not locked.
+    /// Unlocks the mutex, waits for a signal, and locks the mutex again, whatever it answers. A wait that is refused,
+    /// or whose timeout says that it never waits, leaves the mutex locked all the time. `NotPermitted` if it is not
+    /// locked.
     pub fn wait(&self, mutex: &Mutex, timeout: Timeout) -> Result {
         if !mutex.is_locked() {
             return Err(Error::NotPermitted);

@@ -276,8 +276,8 @@ fn shared_rwmutex() -> Arc<Shared<RwMutex>> {
     Arc::new(Shared { sync: RwMutex::new(), data: UnsafeCell::new(0) })
 }
 
-/// A writer that waits against two readers that don't: nobody reads what is being written, and the last one to leave lets
-/// the writer in.
+/// A writer that waits against two readers that don't: nobody reads what is being written, and the last one to leave
+/// lets the writer in.
 #[test]
 fn loom_rwmutex_writer_against_readers() {
     bounded(2, || {

@@ -1,19 +1,20 @@
-//! Once, 16 bytes in the caller's memory: a word that says how far the one call is, and a queue of those who wait for it.
+//! Once, 16 bytes in the caller's memory: a word that says how far the one call is, and a queue of those who wait for
+//! it.
 //!
-//! | word                  | means                                  | leaves it by                                   |
-//! |-----------------------|----------------------------------------|------------------------------------------------|
-//! | 0                     | no call yet                            | `begin`, by the one whose compare-and-swap wins |
-//! | RUNNING (and flags)   | the winner is in the function          | `finish`, by the winner                        |
-//! | DONE                  | the function has returned              | never                                          |
+//! | word                | means                         | leaves it by                                    |
+//! |---------------------|-------------------------------|-------------------------------------------------|
+//! | 0                   | no call yet                   | `begin`, by the one whose compare-and-swap wins |
+//! | RUNNING (and flags) | the winner is in the function | `finish`, by the winner                         |
+//! | DONE                | the function has returned     | never                                           |
 //!
-//! The function is code of the program, so it is not called in here: who `begin` answers true to calls it outside of the
-//! runtime and then owes a `finish`, also when the goroutine exits inside of it.
+//! The function is code of the program, so it is not called in here: who `begin` answers true to calls it outside of
+//! the runtime and then owes a `finish`, also when the goroutine exits inside of it.
 //! What the function did happens before any `begin` that answers false, and any `is_done` that is true.
 //!
-//! While RUNNING, QUEUE is the lock of the queue (wordlock.rs) and WAITERS says that the queue is not empty. A waiter takes
-//! QUEUE in a word that says RUNNING; `finish` goes from RUNNING alone to DONE in one step, or else takes QUEUE, claims
-//! everybody, and then writes DONE. So either the waiter sees DONE or `finish` sees the waiter. That write is the last
-//! touch; who sees it, or was woken after it, may free the memory.
+//! While RUNNING, QUEUE is the lock of the queue (wordlock.rs) and WAITERS says that the queue is not empty. A waiter
+//! takes QUEUE in a word that says RUNNING; `finish` goes from RUNNING alone to DONE in one step, or else takes QUEUE,
+//! claims everybody, and then writes DONE. So either the waiter sees DONE or `finish` sees the waiter. That write is
+//! the last touch; who sees it, or was woken after it, may free the memory.
 
 use super::mutex::unlock_queue;
 use super::waitq::{WaitQueue, Waiter};

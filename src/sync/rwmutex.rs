@@ -1,7 +1,8 @@
 //! RWMutex, 48 bytes in the caller's memory: one word, and a queue of waiting writers and one of waiting readers.
 //!
-//! What it promises is Go's: many readers or one writer; a writer that waits holds back new readers; a writer that leaves
-//! lets in everybody who waits to read, before the next writer. So neither side starves. Writers go in the order they came.
+//! What it promises is Go's: many readers or one writer; a writer that waits holds back new readers; a writer that
+//! leaves lets in everybody who waits to read, before the next writer. So neither side starves. Writers go in the order
+//! they came.
 //!
 //! The word, `readers << 4 | flags`:
 //!
@@ -15,13 +16,13 @@
 //!
 //! What always holds:
 //! * Free is zero. While nobody has it, nobody waits and nobody holds QUEUE.
-//! * WRITERS and READERS change under QUEUE. READERS is set only beside WRITER or WRITERS: readers wait for nobody else.
+//! * WRITERS and READERS change under QUEUE. READERS is set only beside WRITER or WRITERS: readers wait for no other.
 //! * While WRITERS is set no reader comes in.
 //! * The last holder leaves (readers 1 to 0, WRITER to 0) only while QUEUE is clear, or as the one who holds it.
 //!
 //! ```text
 //! waiter                                        last holder
-//! 1 the word says wait: set QUEUE in that word  1 the word says others wait and QUEUE is clear: set QUEUE in that word;
+//! 1 the word says wait: set QUEUE in that word  1 the word says others wait, QUEUE is clear: set QUEUE in that word;
 //! 2 queue a node, set WRITERS or READERS          nobody waits: let go by that same compare-and-swap
 //! 3 park; the far side clears QUEUE             2 claim who comes next
 //!                                               3 one write: the new holders, who still waits, QUEUE clear
@@ -31,11 +32,11 @@
 //! holder's fails or finds QUEUE set, and it looks again when the far side has cleared it: it sees the flag. If the
 //! holder's comes first, the waiter's fails, and it looks again.
 //!
-//! *Who waits is made a holder by who leaves*; it does not compete when it runs. That keeps the order of writers with no
-//! state for "woken and on its way", at the price of a switch for each contended writer. Nobody gives up waiting (there is
-//! no timeout), so a claim never fails. Rejected: Go's own construction, a mutex among the writers beside the count of
-//! readers. Its unlock touches the mutex after it has let readers in, and the last of those may free the memory. Here
-//! 3 is the last touch.
+//! *Who waits is made a holder by who leaves*; it does not compete when it runs. That keeps the order of writers with
+//! no state for "woken and on its way", at the price of a switch for each contended writer. Nobody gives up waiting
+//! (there is no timeout), so a claim never fails. Rejected: Go's own construction, a mutex among the writers beside the
+//! count of readers. Its unlock touches the mutex after it has let readers in, and the last of those may free the
+//! memory. Here 3 is the last touch.
 
 use super::mutex::unlock_queue;
 use super::waitq::{WaitQueue, Waiter};
@@ -166,8 +167,8 @@ impl RwMutex {
         }
     }
 
-    /// Lets go of what was held for reading, unless the caller is the last and somebody waits or is about to. False, and
-    /// nothing, then, in any other state, and if others came between.
+    /// Lets go of what was held for reading, unless the caller is the last and somebody waits or is about to. False,
+    /// and nothing, then, in any other state, and if others came between.
     #[inline(always)]
     pub fn runlock_fast(&self) -> bool {
         let state = self.state.load(Relaxed);

@@ -15,9 +15,9 @@
 //! Release against time: one claims the waiter. If time does, the release goes on to the next waiter, or puts its unit
 //! on the count; the waiter unlinks itself, if the release has not, and answers that time is over.
 //!
-//! The last thing a release does to the semaphore is the one write that raises the count, or that clears QUEUE before it
-//! readies whom it has claimed: whoever gets that unit may free the memory. An acquire that has waited touches nothing
-//! when it goes on, unless its time was over.
+//! The last thing a release does to the semaphore is the one write that raises the count, or that clears QUEUE before
+//! it readies whom it has claimed: whoever gets that unit may free the memory. An acquire that has waited touches
+//! nothing when it goes on, unless its time was over.
 
 use super::mutex::unlock_queue;
 use super::waitq::{WaitQueue, Waiter};
