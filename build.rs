@@ -39,7 +39,8 @@ fn header(root: &std::path::Path, version: String) -> cbindgen::Bindings {
              * Generated from src/capi; do not edit.\n *\n \
              * Results are RT_OK or negative errno values; every call leaves errno as it found it. Any thread may make any\n \
              * call: on a goroutine a blocking call parks the goroutine, on any other thread it blocks that thread. Times are\n \
-             * nanoseconds on CLOCK_MONOTONIC. Outputs are written only on success, except where a call says otherwise.\n */"
+             * nanoseconds on CLOCK_MONOTONIC. Outputs are written only on success, except where a call says otherwise.\n \
+             * A wait that must block starts the runtime where it is down, and then may also answer RT_ENOMEM or RT_ECANCELED.\n */"
                 .into(),
         ),
         include_guard: Some("GORT_H".into()),

@@ -6,6 +6,7 @@
  * Results are RT_OK or negative errno values; every call leaves errno as it found it. Any thread may make any
  * call: on a goroutine a blocking call parks the goroutine, on any other thread it blocks that thread. Times are
  * nanoseconds on CLOCK_MONOTONIC. Outputs are written only on success, except where a call says otherwise.
+ * A wait that must block starts the runtime where it is down, and then may also answer RT_ENOMEM or RT_ECANCELED.
  */
 
 #ifndef GORT_H
