@@ -139,8 +139,11 @@ static inline uint64_t env_u64(const char *name, uint64_t otherwise) {
     return s != NULL && *s != '\0' ? strtoull(s, NULL, 0) : otherwise;
 }
 
-/* Under an emulator memory and descriptors are the emulator's, and everything takes longer. */
+/* Under an emulator (qemu, valgrind) memory and descriptors are the emulator's, and everything takes longer. */
 static inline bool emulated(void) { return env_u64("GORT_EMULATED", 0) != 0; }
+
+/* So many rounds, or under an emulator a tenth. */
+static inline int rounds_of(int n) { return emulated() ? n / 10 : n; }
 
 static inline bool sanitized(void) {
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)

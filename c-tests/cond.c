@@ -214,7 +214,7 @@ static void *hurried_thread(void *arg) {
 
 static void races_time(void *arg) {
     const bool threads = arg != NULL;
-    const int rounds = threads ? 300 : 3000;
+    const int rounds = rounds_of(threads ? 300 : 3000);
     int64_t delay = 20 * US;
     for (int i = 0; i < rounds; i++) {
         pthread_t t = 0;
@@ -255,7 +255,7 @@ static char seen[ITEMS];
 static void produces(void *arg) {
     (void)arg;
     CHECK_OK(rt_mutex_lock(&mu));
-    while (produced < ITEMS) {
+    while (produced < rounds_of(ITEMS)) {
         if (used == ROOM) {
             CHECK_OK(rt_cond_wait(&not_full, &mu));
             continue;
@@ -272,7 +272,7 @@ static void produces(void *arg) {
 static void consumes(void *arg) {
     (void)arg;
     CHECK_OK(rt_mutex_lock(&mu));
-    while (consumed < ITEMS) {
+    while (consumed < rounds_of(ITEMS)) {
         if (used == 0) {
             CHECK_OK(rt_cond_wait(&not_empty, &mu));
             continue;
@@ -306,7 +306,7 @@ static void queue(void) {
     EVENTUALLY(atomic_load(&done) == PRODUCERS + CONSUMERS);
     thread_join(c);
     thread_join(p);
-    for (int i = 0; i < ITEMS; i++) CHECK_EQ(seen[i], 1);
+    for (int i = 0; i < rounds_of(ITEMS); i++) CHECK_EQ(seen[i], 1);
 }
 
 /*

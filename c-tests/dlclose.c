@@ -28,6 +28,7 @@ static int64_t (*spawn)(rt_fn, void *);
 static int (*nap)(int64_t);
 static rt_chan *(*chan_make)(size_t, size_t);
 static int (*chan_send)(rt_chan *, const void *);
+static void (*chan_unref)(rt_chan *);
 static int (*chan_recv)(rt_chan *, void *);
 static rt_timer *(*after_func)(int64_t, rt_fn, void *);
 static void (*timer_free)(rt_timer *);
@@ -86,6 +87,7 @@ int main(int argc, char **argv) {
     RESOLVE(lib, chan_make, "rt_chan_make");
     RESOLVE(lib, chan_send, "rt_chan_send");
     RESOLVE(lib, chan_recv, "rt_chan_recv");
+    RESOLVE(lib, chan_unref, "rt_chan_unref");
     RESOLVE(lib, after_func, "rt_after_func");
     RESOLVE(lib, timer_free, "rt_timer_free");
     RESOLVE(lib, num_goroutine, "rt_num_goroutine");
@@ -117,6 +119,7 @@ int main(int argc, char **argv) {
     for (int i = 0; i < 60000 && num_goroutine() != 0; i++) wait_ms(1);
     CHECK(num_goroutine() == 0);
     timer_free(timer);
+    chan_unref(c);
     /* Stopped and closed as often as opened, it is still there, and starts again. */
     CHECK(stop_rt(RT_FOREVER) == RT_OK);
     CHECK(dlclose(again) == 0);

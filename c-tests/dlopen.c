@@ -24,6 +24,7 @@ static int (*run)(rt_fn, void *);
 static int64_t (*goid)(void);
 static rt_chan *(*chan_make)(size_t, size_t);
 static int (*chan_send)(rt_chan *, const void *);
+static void (*chan_unref)(rt_chan *);
 static int (*chan_recv)(rt_chan *, void *);
 static int64_t (*spawn)(rt_fn, void *);
 
@@ -55,6 +56,7 @@ static void exchanges(void *arg) {
         sum += id;
     }
     CHECK(sum == want);
+    chan_unref(c);
     *(int *)arg += 1;
 }
 
@@ -75,6 +77,7 @@ int main(int argc, char **argv) {
     RESOLVE(lib, chan_make, "rt_chan_make");
     RESOLVE(lib, chan_send, "rt_chan_send");
     RESOLVE(lib, chan_recv, "rt_chan_recv");
+    RESOLVE(lib, chan_unref, "rt_chan_unref");
     RESOLVE(lib, spawn, "rt_go");
     int done = 0;
     CHECK(goid() == 0);

@@ -205,8 +205,8 @@ int main(void) {
 
     /* While everything changes, and with more than a pipe holds. */
     for (int i = 0; i < 4; i++) go(churns, NULL);
-    for (int i = 0; i < 1000; i++) go(waits_at_gate, NULL);
-    for (int i = 0; i < 30; i++) {
+    for (int i = 0; i < rounds_of(1000); i++) go(waits_at_gate, NULL);
+    for (int i = 0; i < rounds_of(30); i++) {
         dump_to_text(NULL);
         finds_all();
     }

@@ -38,7 +38,7 @@ static void nothing(void *arg) { (void)arg; }
 
 static void waitgroups(void *arg) {
     const bool threads = arg != NULL;
-    for (int i = 0; i < (threads ? ROUNDS / 10 : ROUNDS); i++) {
+    for (int i = 0; i < rounds_of(threads ? ROUNDS / 10 : ROUNDS); i++) {
         rt_waitgroup *wg = object(sizeof *wg);
         pthread_t t = 0;
         atomic_store(&busy, 2);
@@ -90,7 +90,7 @@ static void rw_user(void *arg) {
 
 static void locks(void *arg) {
     rt_fn user = arg == NULL ? mutex_user : rw_user;
-    for (int i = 0; i < ROUNDS; i++) {
+    for (int i = 0; i < rounds_of(ROUNDS); i++) {
         struct box *b = object(sizeof *b);
         b->users = 3;
         atomic_store(&busy, 3);
@@ -118,7 +118,7 @@ static void *releases_thread(void *arg) {
 
 static void semas(void *arg) {
     (void)arg;
-    for (int i = 0; i < ROUNDS; i++) {
+    for (int i = 0; i < rounds_of(ROUNDS); i++) {
         rt_sema *s = object(sizeof *s);
         pthread_t t = 0;
         atomic_store(&busy, 1);
@@ -144,7 +144,7 @@ static void signals(void *arg) {
 
 static void conds(void *arg) {
     (void)arg;
-    for (int i = 0; i < ROUNDS; i++) {
+    for (int i = 0; i < rounds_of(ROUNDS); i++) {
         struct box *b = object(sizeof *b);
         atomic_store(&busy, 1);
         CHECK_OK(rt_mutex_lock(&b->mu));
@@ -189,7 +189,7 @@ static void *other_side_thread(void *arg) {
 static void chans(void *arg) {
     (void)arg;
     const int eight = 8;
-    for (int i = 0; i < ROUNDS; i++) {
+    for (int i = 0; i < rounds_of(ROUNDS); i++) {
         rt_chan *c = rt_chan_make(sizeof(int), (size_t)(i % 2));
         struct side s = {rt_chan_ref(c), i % 4};
         pthread_t t = 0;
@@ -225,7 +225,7 @@ static void frees_own(void *arg) {
 static void timers(void *arg) {
     (void)arg;
     uint64_t state = 9;
-    for (int i = 0; i < ROUNDS; i++) {
+    for (int i = 0; i < rounds_of(ROUNDS); i++) {
         const int64_t ns = (int64_t)rnd_below(&state, 20 * US);
         rt_timer *t = rt_timer_new(ns);
         switch (i % 4) {
@@ -270,7 +270,7 @@ static void does_once(void *arg) {
 
 static void onces(void *arg) {
     (void)arg;
-    for (int i = 0; i < ROUNDS; i++) {
+    for (int i = 0; i < rounds_of(ROUNDS); i++) {
         struct box *b = object(sizeof *b);
         b->users = 2;
         atomic_store(&busy, 2);

@@ -45,7 +45,7 @@ static bool refuses(rt_g *g, void *lock) {
 
 static void every_park(pid_t mine) {
     rt_select_case k[2] = {recv_case(ball, NULL), send_case(ball, NULL)};
-    for (int i = 0; i < 30; i++) {
+    for (int i = 0; i < rounds_of(30); i++) {
         rt_gosched();
         CHECK_EQ(tid(), mine);
         CHECK_OK(rt_sleep(10 * US));
@@ -126,7 +126,7 @@ static void child(void *arg) {
 static void spawns(void *arg) {
     CHECK_OK(rt_lock_os_thread());
     const pid_t mine = tid();
-    for (int i = 0; i < 50; i++) {
+    for (int i = 0; i < rounds_of(50); i++) {
         _Atomic pid_t where = 0;
         go(child, &where);
         while (atomic_load(&where) == 0) rt_gosched();

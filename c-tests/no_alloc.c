@@ -16,11 +16,11 @@ extern void __libc_free(void *p);
 static atomic_bool counting;
 static atomic_long allocations;
 
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 static void count(void) {
     if (atomic_load_explicit(&counting, memory_order_relaxed)) atomic_fetch_add(&allocations, 1);
 }
 
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 void *malloc(size_t size) {
     count();
     return __libc_malloc(size);

@@ -60,7 +60,7 @@ static void threads_only(void) {
     ping = rt_chan_make(sizeof(int), 0);
     pong = rt_chan_make(sizeof(int), 0);
     const pthread_t t = thread_start(answers_pings, NULL);
-    for (int i = 0; i < 1000; i++) {
+    for (int i = 0; i < rounds_of(1000); i++) {
         int got = -1;
         CHECK_OK(rt_chan_send(ping, &i));
         CHECK_OK(rt_chan_recv(pong, &got));
@@ -107,7 +107,7 @@ static void *second_thread(void *arg) {
 static void second_goroutine(void *arg) { take_turns(1, *(int *)arg); }
 
 static void turns(void) {
-    int n = 2000;
+    int n = rounds_of(2000);
     const pthread_t t = thread_start(second_thread, &n);
     take_turns(0, n);
     thread_join(t);
@@ -130,13 +130,13 @@ static void *short_life(void *arg) {
 
 static void receives_all(void *arg) {
     int v;
-    for (int i = 0; i < 2000; i++) CHECK_OK(rt_chan_recv(arg, &v));
+    for (int i = 0; i < 8 * rounds_of(250); i++) CHECK_OK(rt_chan_recv(arg, &v));
 }
 
 static void come_and_go(void) {
     rt_chan *c = rt_chan_make(sizeof(int), 0);
     go(receives_all, c);
-    for (int i = 0; i < 250; i++) {
+    for (int i = 0; i < rounds_of(250); i++) {
         pthread_t threads[8];
         for (int k = 0; k < 8; k++) threads[k] = thread_start(short_life, c);
         for (int k = 0; k < 8; k++) thread_join(threads[k]);

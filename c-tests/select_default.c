@@ -21,7 +21,7 @@ static void race(bool closes, bool backwards) {
     const int one = 1;
     rt_waitgroup wg;
     memset(&wg, 0, sizeof wg);
-    for (int i = 0; i < ROUNDS; i++) {
+    for (int i = 0; i < rounds_of(ROUNDS); i++) {
         struct round r = {rt_chan_make(sizeof(int), 1), rt_chan_make(sizeof(int), 1), false};
         rt_chan *first = backwards ? r.b : r.a, *second = backwards ? r.a : r.b;
         CHECK_OK(rt_chan_send(first, &one));

@@ -35,7 +35,7 @@ static void *forwards_thread(void *arg) {
 /* Sends its items with selects over all three channels. */
 static void feeds(void *arg) {
     const uint64_t from = (uint64_t)(uintptr_t)arg;
-    for (uint64_t i = 0; i < ITEMS; i++) {
+    for (uint64_t i = 0; i < (uint64_t)rounds_of(ITEMS); i++) {
         const uint64_t v = from + i;
         rt_select_case k[3];
         for (int n = 0; n < 3; n++) k[n] = send_case(in[n], &v);
@@ -58,14 +58,14 @@ static void mixed(int threads, int goroutines) {
     atomic_store(&forwarded, 0);
     for (int i = 0; i < threads; i++) {
         t[i] = thread_start(forwards_thread, NULL);
-        t[THREADS + i] = thread_start(feeds_thread, (void *)(uintptr_t)(1 + i * ITEMS));
+        t[THREADS + i] = thread_start(feeds_thread, (void *)(uintptr_t)(1 + i * (uint64_t)rounds_of(ITEMS)));
     }
     for (int i = threads; i < all; i++) {
         go(forwards, NULL);
-        go(feeds, (void *)(uintptr_t)(1 + i * ITEMS));
+        go(feeds, (void *)(uintptr_t)(1 + i * (uint64_t)rounds_of(ITEMS)));
     }
     uint64_t sum = 0, want = 0;
-    for (int i = 0; i < all * ITEMS; i++) {
+    for (int i = 0; i < all * rounds_of(ITEMS); i++) {
         uint64_t v = 0;
         int32_t result;
         CHECK_EQ(select_recv(out, &v, 3600 * SECOND, &result), 0);
@@ -74,7 +74,7 @@ static void mixed(int threads, int goroutines) {
         want += (uint64_t)i + 1;
     }
     CHECK_EQ(sum, want);
-    CHECK_EQ(atomic_load(&forwarded), all * ITEMS);
+    CHECK_EQ(atomic_load(&forwarded), all * rounds_of(ITEMS));
     CHECK_OK(rt_chan_close(quit));
     for (int i = 0; i < threads; i++) {
         thread_join(t[i]);

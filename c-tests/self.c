@@ -68,12 +68,12 @@ int main(void) {
     CHECK(rt_self() == main_self);
 
     /* An ended goroutine's id is not used again, though its record is. */
-    enum { M = 20000 };
-    static int64_t all[M];
-    for (int i = 0; i < M; i++) all[i] = go(nothing, NULL);
-    qsort(all, M, sizeof all[0], by_value);
-    for (int i = 1; i < M; i++) CHECK_OP(all[i], !=, all[i - 1]);
-    for (int i = 0; i < N; i++) CHECK(bsearch(&ids[i], all, M, sizeof all[0], by_value) == NULL);
+    const int m = rounds_of(20000);
+    static int64_t all[20000];
+    for (int i = 0; i < m; i++) all[i] = go(nothing, NULL);
+    qsort(all, (size_t)m, sizeof all[0], by_value);
+    for (int i = 1; i < m; i++) CHECK_OP(all[i], !=, all[i - 1]);
+    for (int i = 0; i < N; i++) CHECK(bsearch(&ids[i], all, (size_t)m, sizeof all[0], by_value) == NULL);
     rt_chan_unref(gate);
     puts("self: ok");
     return 0;

@@ -1,5 +1,5 @@
-# GORT_SANITIZE builds the C tests with a sanitizer of the C compiler. The library itself is Rust and stays as it is. It does
-# not tell a sanitizer of its stacks: address and undefined work all the same, thread reports races that are none.
+# GORT_SANITIZE builds the C tests with a sanitizer of the C compiler. The library itself is Rust and stays as it is. It tells
+# AddressSanitizer of its stacks and switches, but not ThreadSanitizer, which then reports races that are none.
 set(GORT_SANITIZE "" CACHE STRING "Sanitizer for the C tests: address, undefined, thread, or empty")
 set_property(CACHE GORT_SANITIZE PROPERTY STRINGS "" address undefined thread)
 

@@ -77,6 +77,7 @@ need_test() {
     have gdb || packages+=(gdb)
     have readelf || packages+=(binutils)
     have pkg-config || packages+=(pkg-config)
+    have valgrind || packages+=(valgrind)
     have setpriv || packages+=(util-linux)
     [ ${#packages[@]} -eq 0 ] || apt_install "${packages[@]}"
     need_python

@@ -34,6 +34,14 @@ c_tests() {
         ctest --test-dir target/cmake --output-on-failure -j2
 }
 
+# The same tests built with AddressSanitizer, which also looks for leaks.
+asan() {
+    cmake -S . -B target/cmake-asan -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo -DGORT_SANITIZE=address &&
+        cmake --build target/cmake-asan &&
+        GORT_SECONDS=1 ASAN_OPTIONS=allocator_may_return_null=1 \
+            ctest --test-dir target/cmake-asan --output-on-failure -j2 -LE slow
+}
+
 step deps scripts/deps.sh python test aarch64
 ruff=target/venv/bin/ruff
 step layers python3 scripts/check_layers.py
@@ -45,6 +53,7 @@ step rust cargo test
 step loom loom
 step library make -s lib
 step c c_tests
+step asan asan
 step demo make -s test-demo
 step aarch64 scripts/aarch64.sh -LE "stress|slow"
 

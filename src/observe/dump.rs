@@ -8,7 +8,7 @@
 //! It takes no locks and stops nobody: each record is read as it is, and a goroutine that runs meanwhile may show what it no
 //! longer is. Only parked goroutines show a stack.
 
-use super::frames;
+use super::frames::{self, Code};
 use crate::sched::g::{self, G};
 use crate::sched::state::Kind;
 use crate::sched::{global, monitor, spawn};
@@ -88,14 +88,14 @@ fn everything(out: &mut Out) -> fmt::Result {
     let procs = global::procs();
     let threads = if procs == 0 { 0 } else { monitor::threads() };
     writeln!(out, "gort {}: {} goroutines, {threads} threads, {procs} Ps", env!("CARGO_PKG_VERSION"), spawn::count())?;
-    let now = clock::now();
+    let (code, now) = (Code::of_process(), clock::now());
     for g in g::all().filter(|g| !g.is_thread.get() && g.word.is_alive()) {
-        goroutine(out, g, now)?;
+        goroutine(out, &code, g, now)?;
     }
     Ok(())
 }
 
-fn goroutine(out: &mut Out, g: &'static G, now: i64) -> fmt::Result {
+fn goroutine(out: &mut Out, code: &Code, g: &'static G, now: i64) -> fmt::Result {
     write!(out, "\ngoroutine {}", g.id.load(Relaxed))?;
     g::with_name(g, |name| match name.and_then(|n| CStr::from_bytes_until_nul(&n.0).ok()) {
         Some(name) => write!(out, " \"{}\"", name.to_string_lossy()),
@@ -107,7 +107,7 @@ fn goroutine(out: &mut Out, g: &'static G, now: i64) -> fmt::Result {
         None => writeln!(out, " [{}]:", g.word.name())?,
     }
     if let Some(token) = waiting {
-        stack(out, g)?;
+        stack(out, code, g)?;
         if !g.word.is_waiting(token) {
             out.write_str("  (it has gone on meanwhile)\n")?;
         }
@@ -143,7 +143,7 @@ impl fmt::Display for Since {
     }
 }
 
-fn stack(out: &mut Out, g: &'static G) -> fmt::Result {
+fn stack(out: &mut Out, code: &Code, g: &'static G) -> fmt::Result {
     let (sp, top) = (g.sp.get(), g.stack.get().top());
     let size = g.class.get().size() - g.class.get().guard();
     if sp.is_null() || top.is_null() || !(top.wrapping_sub(size)..top).contains(&sp) {
@@ -153,7 +153,7 @@ fn stack(out: &mut Out, g: &'static G) -> fmt::Result {
     // SAFETY: from the saved stack pointer to the top of the goroutine's own slot, above its guard. Slots stay mapped
     // while the runtime is up.
     unsafe {
-        frames::scan(sp, top, FRAMES, |place| {
+        code.scan(sp, top, FRAMES, |place| {
             result = result.and_then(|()| out.write_str("  ")).and_then(|()| line(out, place));
         });
     }

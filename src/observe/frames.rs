@@ -4,6 +4,7 @@
 //! for any code: of the words on the stack, those that point behind a call instruction in an executable mapping of a
 //! known object are return addresses, of live frames or of dead ones further down. They are named with `dladdr`.
 
+use crate::sys::checkers;
 use std::ffi::{CStr, c_void};
 
 /// An address in an object of the process, by name.
@@ -56,51 +57,63 @@ unsafe fn follows_call(address: usize) -> bool {
     op >> 26 == 0b100101 || op & 0xffff_fc1f == 0xd63f_0000
 }
 
-/// Calls `found` for what look like return addresses between `sp` and `top`, the innermost first, at most `most`.
-///
-/// # Safety
-/// The words from `sp` to `top` are readable. They may change meanwhile; then what is found is of no one moment.
-pub unsafe fn scan(sp: *const u8, top: *const u8, most: usize, mut found: impl FnMut(&Place<'_>)) {
-    let mut left = most;
-    let mut at = sp.cast::<usize>();
-    while left > 0 && at.cast::<u8>() < top {
-        // SAFETY: within the range that the caller vouches for.
-        let word = unsafe { at.read_volatile() };
-        at = at.wrapping_add(1);
-        if word < 1 << 16 {
-            continue;
-        }
-        // The look-up comes first: it says that the address lies in a mapped object.
-        let Some(place) = place(word).filter(|p| p.offset >= 7 && is_code(word)) else { continue };
-        // SAFETY: inside the code of an object, at least seven bytes from its start.
-        if unsafe { follows_call(word) } {
-            found(&place);
-            left -= 1;
-        }
-    }
+/// Where the code of the process lies: the executable segments of what is loaded.
+pub struct Code {
+    segments: [(usize, usize); SEGMENTS],
+    len: usize,
 }
 
-/// Whether an address of a known object is in one of its executable segments.
-fn is_code(address: usize) -> bool {
-    struct Search {
-        address: usize,
-        found: bool,
+/// Programs with more libraries than this get no names for what lies in the rest.
+const SEGMENTS: usize = 128;
+
+impl Code {
+    /// As it is at this moment.
+    pub fn of_process() -> Code {
+        unsafe extern "C" fn add(info: *mut libc::dl_phdr_info, _: usize, code: *mut c_void) -> i32 {
+            // SAFETY: the value below, and what the loader passes.
+            let (info, code) = unsafe { (&*info, &mut *code.cast::<Code>()) };
+            for i in 0..info.dlpi_phnum as usize {
+                // SAFETY: within the header table.
+                let h = unsafe { &*info.dlpi_phdr.add(i) };
+                let start = info.dlpi_addr as usize + h.p_vaddr as usize;
+                if h.p_type == libc::PT_LOAD && h.p_flags & libc::PF_X != 0 && code.len < SEGMENTS {
+                    code.segments[code.len] = (start, start + h.p_memsz as usize);
+                    code.len += 1;
+                }
+            }
+            0
+        }
+        let mut code = Code { segments: [(0, 0); SEGMENTS], len: 0 };
+        // SAFETY: `add` matches the type, and the value outlives the call.
+        unsafe { libc::dl_iterate_phdr(Some(add), (&raw mut code).cast()) };
+        code
     }
-    unsafe extern "C" fn look(info: *mut libc::dl_phdr_info, _: usize, search: *mut c_void) -> i32 {
-        // SAFETY: the search below, and what the loader passes.
-        let (info, search) = unsafe { (&*info, &mut *search.cast::<Search>()) };
-        for i in 0..info.dlpi_phnum as usize {
-            // SAFETY: within the header table.
-            let h = unsafe { &*info.dlpi_phdr.add(i) };
-            let start = info.dlpi_addr as usize + h.p_vaddr as usize;
-            if h.p_type == libc::PT_LOAD && h.p_flags & libc::PF_X != 0 && search.address >= start + 7 {
-                search.found |= search.address <= start + h.p_memsz as usize;
+
+    /// Whether a call may end before `address`: so much code lies there.
+    fn has_before(&self, address: usize) -> bool {
+        self.segments[..self.len].iter().any(|&(start, end)| address >= start + 7 && address <= end)
+    }
+
+    /// Calls `found` for what look like return addresses between `sp` and `top`, the innermost first, at most `most`.
+    ///
+    /// # Safety
+    /// The words from `sp` to `top` are readable. They may change meanwhile; then what is found is of no one moment. No
+    /// object has been unloaded since [`of_process`](Self::of_process).
+    pub unsafe fn scan(&self, sp: *const u8, top: *const u8, most: usize, mut found: impl FnMut(&Place<'_>)) {
+        let mut left = most;
+        let mut at = sp.cast::<usize>();
+        while left > 0 && at.cast::<u8>() < top {
+            // SAFETY: within the range that the caller vouches for.
+            let word = checkers::as_written(unsafe { at.read_volatile() });
+            at = at.wrapping_add(1);
+            // SAFETY: seven bytes before the address are inside a segment of code.
+            if !self.has_before(word) || !unsafe { follows_call(word) } {
+                continue;
+            }
+            if let Some(place) = place(word) {
+                found(&place);
+                left -= 1;
             }
         }
-        search.found as i32
     }
-    let mut search = Search { address, found: false };
-    // SAFETY: `look` matches the type, and the search outlives the call.
-    unsafe { libc::dl_iterate_phdr(Some(look), (&raw mut search).cast()) };
-    search.found
 }

@@ -17,7 +17,7 @@ use crate::sched::{find, global, monitor, run as sched_run};
 use crate::sys::lock::{Rank, RawLock};
 use crate::sys::stack::{self, Class};
 use crate::sys::throw::{install_panic_hook, print_line};
-use crate::sys::{barrier, clock, cpu, errno, futex};
+use crate::sys::{barrier, checkers, clock, cpu, errno, futex};
 use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicU8, AtomicU32, Ordering::*};
 
@@ -98,6 +98,7 @@ fn start_locked(config: Config, on_bad: OnBad) -> Result {
     }
     let class = Class::of(stack_size).ok_or(Error::Invalid)?;
     install_panic_hook();
+    checkers::set_up();
     fork::install();
     barrier::register();
     if !global::reserve(procs, class) {

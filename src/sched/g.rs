@@ -10,6 +10,7 @@
 
 use super::list::GList;
 use super::state::{StateWord, Token};
+use crate::sys::checkers::{self, Extent};
 use crate::sys::lock::{Rank, RawLock};
 use crate::sys::mem;
 use crate::sys::stack::{Class, Stack};
@@ -242,7 +243,10 @@ pub fn unlock_table() {
 fn fresh(next: &mut usize) -> Option<&'static G> {
     let slot = TABLE.get(*next / CHUNK)?;
     if slot.load(Relaxed).is_null() {
-        slot.store(mem::map(CHUNK * size_of::<G>())?.cast(), Release);
+        let bytes = CHUNK * size_of::<G>();
+        let low = mem::map(bytes)?;
+        checkers::holds_pointers(Extent { low, bytes });
+        slot.store(low.cast(), Release);
     }
     // SAFETY: the chunk is mapped for good, page-aligned, and zeroed memory is a valid dead record.
     let g: &'static G = unsafe { &*slot.load(Relaxed).add(*next % CHUNK) };

@@ -9,7 +9,8 @@ use super::g::{self, G};
 use super::global;
 use super::list::GList;
 use super::p::{P, SpawnCache};
-use crate::sys::thread::Thread;
+use crate::sys::checkers::{self, Extent};
+use crate::sys::thread::{self, Thread};
 use crate::sys::{cxx, errno, mem, tls};
 use std::cell::{Cell, UnsafeCell};
 use std::ffi::c_int;
@@ -36,6 +37,9 @@ pub struct M {
     pub p: Cell<Option<&'static P>>,
     /// The scheduler's stack, while a goroutine runs.
     pub g0_sp: Cell<*mut u8>,
+    /// The extent of that stack, and the number a checker knows it by, where one watches.
+    pub g0_extent: Cell<Extent>,
+    g0_number: Cell<usize>,
     /// The thread's errno: cached, because compilers take its address for a constant across a switch.
     pub errno: Cell<*mut c_int>,
     /// The thread's state of C++ exceptions, or null: it is the running goroutine's.
@@ -79,6 +83,8 @@ impl M {
             curg: Cell::new(None),
             p: Cell::new(None),
             g0_sp: Cell::new(ptr::null_mut()),
+            g0_extent: Cell::new(Extent::NONE),
+            g0_number: Cell::new(0),
             errno: Cell::new(ptr::null_mut()),
             cxx: Cell::new(ptr::null_mut()),
             in_commit: Cell::new(false),
@@ -156,6 +162,9 @@ impl M {
 
     /// A worker's thread ends.
     pub fn unbind_worker(&'static self) {
+        if checkers::on() {
+            checkers::removed(self.g0_number.get(), self.g0_extent.get());
+        }
         tls::set(ptr::null_mut());
         self.in_rt.store(USER, Release);
         free(self);
@@ -166,6 +175,10 @@ impl M {
         self.bind(true);
         self.cxx.set(cxx::globals());
         exact_wakeups();
+        if checkers::on() {
+            self.g0_extent.set(thread::own_stack());
+            self.g0_number.set(checkers::added(self.g0_extent.get()));
+        }
     }
 }
 

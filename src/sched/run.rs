@@ -25,7 +25,7 @@ use super::timers::Timers;
 use super::{exit, global, locked, park};
 use crate::sys::clock::NEVER;
 use crate::sys::stack::Stack;
-use crate::sys::{context, cxx};
+use crate::sys::{checkers, context, cxx};
 use std::ffi::c_void;
 use std::ptr;
 use std::sync::atomic::Ordering::*;
@@ -72,10 +72,14 @@ fn switch_with(switched: &Switched) {
         }
         None => m.g0_sp.get(),
     };
+    let checked = if checkers::on() { checkers::leaves(extent_of(m, direct)) } else { ptr::null_mut() };
     // SAFETY: `to` is the scheduler's context of this M, suspended while a goroutine runs, or that of a goroutine that
     // this P took off its queue, and which so is ours. `switched` stays valid until the far side has carried it out.
     // No pointer to a thread-local is kept: m is not used again.
     let back = unsafe { context::switch(switched.g.sp.as_ptr(), to, ptr::from_ref(switched).cast()) };
+    if checkers::on() {
+        checkers::arrived(checked);
+    }
     let m = m::current().expect("a goroutine runs on a thread with an M");
     // SAFETY: whoever resumed us passes null or its Switched, valid until finish has copied it.
     unsafe { finish(m, back) };
@@ -83,6 +87,11 @@ fn switch_with(switched: &Switched) {
     unsafe { *m.errno.get() = errno };
     // SAFETY: as above. A goroutine that began before there was a C++ runtime has no exceptions.
     unsafe { put_exceptions(m, cxx.unwrap_or(cxx::Globals::NONE)) };
+}
+
+/// The stack that a switch goes to: that of `g`, or the scheduler's.
+fn extent_of(m: &M, g: Option<&G>) -> checkers::Extent {
+    g.map_or(m.g0_extent.get(), |g| g.stack.get().extent(g.class.get()))
 }
 
 /// The next goroutine to switch to without the scheduler, ready to be resumed.
@@ -196,6 +205,9 @@ fn finish_user(
 
 fn free(p: &'static P, g: &'static G) {
     let default = global::default_class();
+    if checkers::on() {
+        checkers::cleared(g.stack.get().extent(g.class.get()));
+    }
     p.put_stack(g.stack.replace(Stack::NONE), g.class.get(), default);
     // Not before the stack is back: who is promised one must find it.
     p.cache.put_promise(g.class.get(), default);
@@ -217,6 +229,9 @@ unsafe fn put_exceptions(m: &M, state: cxx::Globals) {
 unsafe extern "C" fn first(switched: *const (), g: *const ()) -> ! {
     // SAFETY: `bind` and `end` pass the record of the goroutine that begins.
     let g = unsafe { &*g.cast::<G>() };
+    if checkers::on() {
+        checkers::arrived(ptr::null_mut());
+    }
     let m = m::current().expect("a goroutine runs on a thread with an M");
     // SAFETY: null, or what the goroutine that switched to us passes.
     unsafe { finish(m, switched) };
@@ -249,7 +264,8 @@ pub fn end(g: &'static G) -> ! {
         m.locked_g.set(None);
         m.exits.set(true);
     }
-    let to = match if locked { None } else { next_local(m) } {
+    // A checker sees every stack handed back before it is used again, so there the next goroutine does not take it over.
+    let to = match if locked || checkers::on() { None } else { next_local(m) } {
         Some(next) if next.locked_m.get().is_some() => {
             m.handoff.set(Some(next));
             m.g0_sp.get()
@@ -275,6 +291,9 @@ pub fn end(g: &'static G) -> ! {
         }
         None => m.g0_sp.get(),
     };
+    if checkers::on() {
+        checkers::leaves_for_good(m.g0_extent.get());
+    }
     let mut nowhere = ptr::null_mut();
     // SAFETY: as in switch_out. What is saved is never resumed: the far side frees the stack.
     unsafe { context::switch(&mut nowhere, to, ptr::from_ref(&switched).cast()) };
@@ -377,9 +396,13 @@ fn execute(m: &'static M, g: &'static G) {
             g.word.run();
         }
         m.curg.set(Some(g));
+        let checked = if checkers::on() { checkers::leaves(extent_of(m, Some(g))) } else { ptr::null_mut() };
         // SAFETY: the goroutine is ours: it came off a queue, or was taken back. Its context was saved by a switch or
         // made by bind. A worker never changes threads, so m stays right.
         let back = unsafe { context::switch(m.g0_sp.as_ptr(), g.sp.get(), ptr::null()) };
+        if checkers::on() {
+            checkers::arrived(checked);
+        }
         // SAFETY: whoever switched to g0 passes its Switched.
         next = unsafe { finish(m, back) };
         if next.is_none() {

@@ -9,6 +9,8 @@ pub mod throw;
 
 #[cfg(not(loom))]
 pub mod barrier;
+#[cfg(not(loom))]
+pub mod checkers;
 pub mod clock;
 #[cfg(not(loom))]
 pub mod context;

@@ -15,6 +15,7 @@
 //! Frames larger than a guard can step over it. C compilers probe page by page only with
 //! -fstack-clash-protection, so guards grow with the slot: 4 KiB below 64 KiB, 16 KiB below 256 KiB, else 64 KiB.
 
+use super::checkers::{self, Extent};
 use super::lock::{Rank, RawLock};
 use super::mem;
 use std::cell::UnsafeCell;
@@ -96,6 +97,12 @@ impl Stack {
     pub fn is_none(self) -> bool {
         self.top.is_null()
     }
+
+    /// What goroutines use of it: the slot without its guard.
+    pub fn extent(self, class: Class) -> Extent {
+        let bytes = class.size() - class.guard();
+        Extent { low: self.top.wrapping_sub(bytes), bytes }
+    }
 }
 
 struct Pool {
@@ -112,23 +119,21 @@ struct Inner {
     fresh: Vec<(*mut u8, usize)>,
     /// Every slab: its start and its bytes.
     slabs: Vec<(*mut u8, usize)>,
+    /// The numbers of those that a checker was told of, where one watches.
+    told: Vec<(usize, Extent)>,
+}
+
+impl Inner {
+    const fn new() -> Inner {
+        Inner { promised: 0, mapped: 0, free: Vec::new(), fresh: Vec::new(), slabs: Vec::new(), told: Vec::new() }
+    }
 }
 
 // SAFETY: `inner` is touched under `lock` only; the slots it names are memory that nobody else uses.
 unsafe impl Sync for Pool {}
 
-static POOLS: [Pool; CLASSES] = [const {
-    Pool {
-        lock: RawLock::new(Rank::Stacks),
-        inner: UnsafeCell::new(Inner {
-            promised: 0,
-            mapped: 0,
-            free: Vec::new(),
-            fresh: Vec::new(),
-            slabs: Vec::new(),
-        }),
-    }
-}; CLASSES];
+static POOLS: [Pool; CLASSES] =
+    [const { Pool { lock: RawLock::new(Rank::Stacks), inner: UnsafeCell::new(Inner::new()) } }; CLASSES];
 
 /// How many slots of all classes mprotect guards may serve; usize::MAX with MADV_GUARD_INSTALL, 0 if not known yet.
 static GUARD_LIMIT: AtomicUsize = AtomicUsize::new(0);
@@ -174,6 +179,10 @@ pub fn take(class: Class, out: &mut [Stack]) -> usize {
             }
             guard(at, class.guard());
             *slot = Stack { top: at.wrapping_add(class.size()) };
+            if checkers::on() {
+                let extent = slot.extent(class);
+                inner.told.push((checkers::added(extent), extent));
+            }
         }
         out.len()
     })
@@ -192,12 +201,12 @@ pub unsafe fn release_all() {
     for class in (0..CLASSES as u8).map(Class) {
         with(class, |inner| {
             SLOTS.fetch_sub(inner.mapped, Relaxed);
+            inner.told.drain(..).for_each(|(number, extent)| checkers::removed(number, extent));
             for (base, bytes) in std::mem::take(&mut inner.slabs) {
                 // SAFETY: mapped by `map_slots`; nobody stands on it, as the caller promises.
                 unsafe { mem::unmap(base, bytes) };
             }
-            (inner.free, inner.fresh) = (Vec::new(), Vec::new());
-            (inner.promised, inner.mapped) = (0, 0);
+            *inner = Inner::new();
         });
     }
 }
@@ -230,7 +239,7 @@ pub fn unlock_all() {
 pub fn forget_all() {
     for class in (0..CLASSES as u8).map(Class) {
         with(class, |inner| {
-            *inner = Inner { promised: 0, mapped: 0, free: Vec::new(), fresh: Vec::new(), slabs: Vec::new() };
+            *inner = Inner::new();
         });
     }
 }
@@ -286,7 +295,10 @@ fn guard_limit(probe: *mut u8) -> usize {
         return known;
     }
     // SAFETY: the low end of a fresh slab, which will be the guard of its first slot.
-    let limit = if unsafe { mem::advise(probe, mem::page_size(), MADV_GUARD_INSTALL) } && mem::is_denied(probe) {
+    let limit = if !checkers::is_valgrind()
+        && unsafe { mem::advise(probe, mem::page_size(), MADV_GUARD_INSTALL) }
+        && mem::is_denied(probe)
+    {
         usize::MAX
     } else {
         let maps = std::fs::read_to_string("/proc/sys/vm/max_map_count").ok();

@@ -3,6 +3,7 @@
 //! Not std's: a std thread registers destructors for thread-locals when it begins, and where that finds no memory, glibc
 //! ends the process. Here a thread that cannot be made is an error to the maker, and nothing else.
 
+use super::checkers::Extent;
 use std::ffi::{CStr, c_void};
 use std::io::{Error, Result};
 
@@ -58,6 +59,21 @@ pub unsafe fn spawn(name: &CStr, stack: usize, f: unsafe fn(*const ()), arg: *co
             return Err(Error::from_raw_os_error(code));
         }
         Ok(Thread(thread))
+    }
+}
+
+/// The stack of the calling thread.
+pub fn own_stack() -> Extent {
+    // SAFETY: attributes of a live thread, its own, with room for what is asked; destroyed once.
+    unsafe {
+        let mut attr: libc::pthread_attr_t = std::mem::zeroed();
+        let (mut low, mut bytes) = (std::ptr::null_mut(), 0);
+        if libc::pthread_getattr_np(libc::pthread_self(), &mut attr) != 0 {
+            return Extent::NONE;
+        }
+        libc::pthread_attr_getstack(&attr, &mut low, &mut bytes);
+        libc::pthread_attr_destroy(&mut attr);
+        Extent { low: low.cast(), bytes }
     }
 }
 
