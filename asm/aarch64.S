@@ -155,6 +155,39 @@ gort_restart:
         .cfi_endproc
         .size   gort_restart, . - gort_restart
 
+// void gort_call(x0: void (*f)(void *), x1: void *arg, x2: void *frame)
+//
+// Calls f(arg) on the present stack in the FP control state of a suspended context, whose stack pointer is `frame`, and goes
+// back to the caller's. An exception out of f ends the process, as out of a goroutine.
+        .globl  gort_call
+        .hidden gort_call
+        .type   gort_call, %function
+        .p2align 4
+gort_call:
+        .cfi_startproc
+        .cfi_personality 0x1b, {personality}
+        hint    34                      // bti c
+        stp     x29, x30, [sp, #-32]!
+        .cfi_def_cfa_offset 32
+        .cfi_offset x29, -32
+        .cfi_offset x30, -24
+        mov     x29, sp
+        .cfi_def_cfa_register x29
+        mrs     x9, fpcr
+        str     x9, [sp, #16]
+        ldr     x9, [x2, #160]
+        msr     fpcr, x9
+        mov     x9, x0
+        mov     x0, x1
+        blr     x9
+        ldr     x9, [sp, #16]
+        msr     fpcr, x9
+        ldp     x29, x30, [sp], #32
+        .cfi_def_cfa sp, 0
+        ret
+        .cfi_endproc
+        .size   gort_call, . - gort_call
+
 // The one thread-local word: the thread's M. Read by the inline assembly of src/sys/tls.rs (initial-exec).
         .section .tbss,"awT",%nobits
         .globl  gort_tls_m

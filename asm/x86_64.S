@@ -156,6 +156,39 @@ gort_restart:
         .cfi_endproc
         .size   gort_restart, . - gort_restart
 
+# void gort_call(rdi: void (*f)(void *), rsi: void *arg, rdx: void *frame)
+#
+# Calls f(arg) on the present stack in the FP control state of a suspended context, whose stack pointer is `frame`, and goes
+# back to the caller's. An exception out of f ends the process, as out of a goroutine.
+        .globl  gort_call
+        .hidden gort_call
+        .type   gort_call, @function
+        .p2align 4
+gort_call:
+        .cfi_startproc
+        .cfi_personality 0x1b, {personality}
+        endbr64
+        push    rbp
+        .cfi_def_cfa_offset 16
+        .cfi_offset rbp, -16
+        mov     rbp, rsp
+        .cfi_def_cfa_register rbp
+        sub     rsp, 16
+        stmxcsr [rsp]
+        fnstcw  [rsp + 4]
+        ldmxcsr [rdx]
+        fldcw   [rdx + 4]
+        mov     rax, rdi
+        mov     rdi, rsi
+        call    rax
+        ldmxcsr [rsp]
+        fldcw   [rsp + 4]
+        leave
+        .cfi_def_cfa rsp, 8
+        ret
+        .cfi_endproc
+        .size   gort_call, . - gort_call
+
 # The one thread-local word: the thread's M. Read by the inline assembly of src/sys/tls.rs (initial-exec).
         .section .tbss,"awT",@nobits
         .globl  gort_tls_m

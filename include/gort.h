@@ -463,6 +463,42 @@ RT_NOEXCEPT;
 int rt_unlock_os_thread(void) RT_NOEXCEPT;
 
 /**
+ * Runs a function that blocks or needs a deep stack: on the thread's own stack (8 MiB), while another thread at once takes
+ * over the processor. It is still the goroutine that runs, with its id, rt_self and floating-point modes. Calls in it
+ * that have to wait block the thread. Nested, and on a plain thread, it just runs the function.
+ *
+ * @param fn   the function. It must not be left by an exception, longjmp or rt_goexit: these end the process
+ * @param arg  handed to it as it is
+ * Returns RT_OK when the function has returned.
+ * Errors: RT_EINVAL: fn is NULL; RT_EPERM: in an unlockf.
+ * Call from: any thread. Blocks: for as long as the function takes. Since 0.1.
+ */
+int rt_blocking(rt_fn fn,
+                void *arg)
+RT_NOEXCEPT;
+
+/**
+ * Announces that the caller is about to block for a while, outside these calls: its processor may be taken at the next
+ * look, without the time it takes to notice. That it blocks is noticed without this too, within 2 ms, unless RT_COOPERATIVE
+ * is set.
+ *
+ * Call it right before what blocks; any other call of this library ends the announcement. On a plain thread, and in an
+ * unlockf, it does nothing.
+ * Call from: any thread. Blocks: nothing. Since 0.1.
+ */
+void rt_entersyscall(void)
+RT_NOEXCEPT;
+
+/**
+ * The announcement of rt_entersyscall is over: waits for a processor, if the caller's was taken. Without an announcement it
+ * does nothing.
+ *
+ * Call from: any thread. Blocks: the goroutine, while there is no processor for it. Since 0.1.
+ */
+void rt_exitsyscall(void)
+RT_NOEXCEPT;
+
+/**
  * Parks the calling goroutine until somebody readies it. On a plain thread it blocks the thread.
  *
  * The goroutine becomes waiting; then, with its registers saved and off its stack, unlockf(g, lock) runs, exactly once.

@@ -163,7 +163,7 @@ pub extern "C" fn rt_gosched() {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rt_defer(r#fn: rt_fn, arg: *mut c_void) -> c_int {
     let Some(f) = r#fn else { return RT_EINVAL };
-    entry(|m| match m.goroutine() {
+    entry(|m| match m.any_goroutine() {
         Some(g) if !m.in_commit.get() => {
             if errno::preserved(|| exit::defer(g, f, arg)) {
                 RT_OK
@@ -200,7 +200,7 @@ pub extern "C" fn rt_goexit() -> ! {
  */
 #[unsafe(no_mangle)]
 pub extern "C" fn rt_lock_os_thread() -> c_int {
-    entry(|m| match m.goroutine() {
+    entry(|m| match m.any_goroutine() {
         None => RT_OK,
         Some(_) if m.in_commit.get() => code_of(Error::NotPermitted),
         Some(g) => {
@@ -219,7 +219,7 @@ pub extern "C" fn rt_lock_os_thread() -> c_int {
  */
 #[unsafe(no_mangle)]
 pub extern "C" fn rt_unlock_os_thread() -> c_int {
-    entry(|m| match m.goroutine() {
+    entry(|m| match m.any_goroutine() {
         None => RT_OK,
         Some(g) if !m.in_commit.get() && locked::unlock(m, g) => RT_OK,
         Some(_) => code_of(Error::NotPermitted),

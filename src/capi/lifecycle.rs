@@ -68,7 +68,7 @@ pub unsafe extern "C" fn rt_init(cfg: *const rt_config) -> c_int {
 pub unsafe extern "C" fn rt_run(r#fn: rt_fn, arg: *mut c_void) -> c_int {
     let Some(f) = r#fn else { return RT_EINVAL };
     entry(|m| {
-        if m.goroutine().is_some() || m.in_commit.get() {
+        if m.any_goroutine().is_some() || m.in_commit.get() {
             return RT_EPERM;
         }
         code(rt::run(f, arg))
@@ -105,7 +105,7 @@ pub extern "C" fn rt_maxprocs(n: c_int) -> c_int {
 #[unsafe(no_mangle)]
 pub extern "C" fn rt_stop(timeout_ns: i64) -> c_int {
     entry(|m| {
-        if m.goroutine().is_some() || m.in_commit.get() {
+        if m.any_goroutine().is_some() || m.in_commit.get() {
             return RT_EPERM;
         }
         code(rt::stop(m, Timeout(timeout_ns)))

@@ -2,6 +2,7 @@
 //! is generated from this one, and the comments here are its manual.
 
 pub mod base;
+pub mod blocking;
 pub mod chan;
 pub mod goroutine;
 pub mod lifecycle;

@@ -84,6 +84,24 @@ pub fn deadlock() {
     out.flush();
 }
 
+/// Told of a goroutine that held its thread for `held` ns, on that goroutine: says so, with its stack.
+pub fn hog(g: &'static G, held: i64) {
+    errno::preserved(|| {
+        let mut out = Out::new(2);
+        let here = 0usize;
+        let _ = one_hog(&mut out, g, held, (&raw const here).cast());
+        out.flush();
+    });
+}
+
+fn one_hog(out: &mut Out, g: &'static G, held: i64, sp: *const u8) -> fmt::Result {
+    write!(out, "gort: hog: goroutine {}", g.id.load(Relaxed))?;
+    name(out, g)?;
+    writeln!(out, " held its processor for {} ms and more without a call:", held / 1_000_000)?;
+    frames_of(out, &Code::of_process(), g, sp)?;
+    started(out, g)
+}
+
 fn everything(out: &mut Out) -> fmt::Result {
     let procs = global::procs();
     let threads = if procs == 0 { 0 } else { monitor::threads() };
@@ -97,26 +115,32 @@ fn everything(out: &mut Out) -> fmt::Result {
 
 fn goroutine(out: &mut Out, code: &Code, g: &'static G, now: i64) -> fmt::Result {
     write!(out, "\ngoroutine {}", g.id.load(Relaxed))?;
-    g::with_name(g, |name| match name.and_then(|n| CStr::from_bytes_until_nul(&n.0).ok()) {
-        Some(name) => write!(out, " \"{}\"", name.to_string_lossy()),
-        None => Ok(()),
-    })?;
+    name(out, g)?;
     let waiting = g.word.waiting();
     match waiting {
         Some(_) => writeln!(out, " [{}{}]:", reason(g), Since(now - g.since.load(Relaxed)))?,
         None => writeln!(out, " [{}]:", g.word.name())?,
     }
     if let Some(token) = waiting {
-        stack(out, code, g)?;
+        frames_of(out, code, g, g.sp.get())?;
         if !g.word.is_waiting(token) {
             out.write_str("  (it has gone on meanwhile)\n")?;
         }
     }
-    if let Some(f) = g.entry.get() {
-        out.write_str("  started at ")?;
-        show(out, f as usize)?;
-    }
-    Ok(())
+    started(out, g)
+}
+
+fn name(out: &mut Out, g: &'static G) -> fmt::Result {
+    g::with_name(g, |name| match name.and_then(|n| CStr::from_bytes_until_nul(&n.0).ok()) {
+        Some(name) => write!(out, " \"{}\"", name.to_string_lossy()),
+        None => Ok(()),
+    })
+}
+
+fn started(out: &mut Out, g: &'static G) -> fmt::Result {
+    let Some(f) = g.entry.get() else { return Ok(()) };
+    out.write_str("  started at ")?;
+    show(out, f as usize)
 }
 
 /// Why it waits: what the caller of a park said, or the kind of wait.
@@ -143,8 +167,9 @@ impl fmt::Display for Since {
     }
 }
 
-fn stack(out: &mut Out, code: &Code, g: &'static G) -> fmt::Result {
-    let (sp, top) = (g.sp.get(), g.stack.get().top());
+/// The frames of a goroutine from `sp` on.
+fn frames_of(out: &mut Out, code: &Code, g: &'static G, sp: *const u8) -> fmt::Result {
+    let top = g.stack.get().top().cast_const();
     let size = g.class.get().size() - g.class.get().guard();
     if sp.is_null() || top.is_null() || !(top.wrapping_sub(size)..top).contains(&sp) {
         return Ok(());

@@ -1,7 +1,7 @@
 //! Counts of the whole runtime, gathered from where they are kept. Each is exact in itself; together they are of no one
 //! moment.
 
-use crate::sched::{global, m, monitor, spawn};
+use crate::sched::{global, m, monitor, retake, spawn};
 use crate::sys::stack;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -38,7 +38,7 @@ pub fn read() -> Stats {
         procs: global::procs() as u64,
         switches,
         steals,
-        handoffs: m::all().map(|m| m.handoffs.load(Relaxed)).sum(),
+        handoffs: m::all().map(|m| m.handoffs.load(Relaxed)).sum::<u64>() + retake::total(),
         timers,
         stack_bytes_reserved: reserved as u64,
         stack_bytes_resident: resident as u64,

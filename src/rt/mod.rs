@@ -13,7 +13,8 @@ pub use run::run;
 pub use stop::stop;
 
 use crate::error::{Error, Result};
-use crate::sched::{find, global, monitor, run as sched_run};
+use crate::observe::dump;
+use crate::sched::{find, global, monitor, report, run as sched_run};
 use crate::sys::lock::{Rank, RawLock};
 use crate::sys::stack::{self, Class};
 use crate::sys::throw::{install_panic_hook, print_line};
@@ -91,7 +92,7 @@ fn start_locked(config: Config, on_bad: OnBad) -> Result {
         .unwrap_or(stack::DEFAULT_SIZE);
     let procs = procs(config.maxprocs, on_bad)? as u32;
     let max_threads = if config.max_threads == 0 { MAX_THREADS } else { config.max_threads };
-    check_debug_list(on_bad)?;
+    let debug = debug_words(on_bad)?;
     // One thread watches, and one at least must run goroutines.
     if stack_size < stack::MIN_SIZE || max_threads < 2 {
         return Err(Error::Invalid);
@@ -101,6 +102,10 @@ fn start_locked(config: Config, on_bad: OnBad) -> Result {
     checkers::set_up();
     fork::install();
     barrier::register();
+    if debug.nomembarrier {
+        barrier::do_without();
+    }
+    report::set_hook(debug.hogs.then_some(dump::hog));
     if !global::reserve(procs, class) {
         return Err(Error::NoMemory);
     }
@@ -153,7 +158,7 @@ pub fn set_maxprocs(n: usize) -> Result<usize> {
 /// on one is not waited for.
 fn wait_for_surplus() {
     let until = clock::now() + 20_000_000;
-    while global::surplus_held() && clock::now() < until {
+    while global::surplus_held() > 0 && clock::now() < until {
         // The caller's own may be among them.
         sched_run::gosched();
         futex::nap(20_000);
@@ -183,14 +188,25 @@ fn or_env(value: usize, name: &str, good: RangeInclusive<usize>, on_bad: OnBad) 
     }
 }
 
-/// `RT_DEBUG` is a comma list of words; none has a meaning in this version.
-fn check_debug_list(on_bad: OnBad) -> Result {
-    let Some(text) = std::env::var_os("RT_DEBUG") else { return Ok(()) };
+/// What the words of `RT_DEBUG`, with commas between, ask for.
+#[derive(Default)]
+struct Debug {
+    /// Tell who holds a P for long.
+    hogs: bool,
+    /// Do as if the kernel had no membarrier.
+    nomembarrier: bool,
+}
+
+fn debug_words(on_bad: OnBad) -> Result<Debug> {
+    let mut debug = Debug::default();
+    let Some(text) = std::env::var_os("RT_DEBUG") else { return Ok(debug) };
     for word in text.to_string_lossy().split(',').map(str::trim).filter(|w| !w.is_empty()) {
-        if on_bad == OnBad::Refuse {
-            return Err(Error::Invalid);
+        match word {
+            "hogs" => debug.hogs = true,
+            "nomembarrier" => debug.nomembarrier = true,
+            _ if on_bad == OnBad::Refuse => return Err(Error::Invalid),
+            _ => print_line(format_args!("gort: warning: RT_DEBUG: unknown word {word}")),
         }
-        print_line(format_args!("gort: warning: RT_DEBUG: unknown word {word}"));
     }
-    Ok(())
+    Ok(debug)
 }

@@ -8,7 +8,8 @@
 
 use super::{DOWN, LOCK, RESERVED, STATE, STOPPING, UP};
 use crate::error::{Error, Result};
-use crate::sched::m::{self, RT};
+use crate::sched::attention::INSIDE;
+use crate::sched::m;
 use crate::sched::{global, monitor, spawn};
 use crate::sys::{barrier, clock, errno, stack};
 use crate::time::timeout::Timeout;
@@ -37,7 +38,7 @@ pub fn stop(me: &'static m::M, timeout: Timeout) -> Result {
 fn wait_for_quiet(me: &'static m::M, timeout: Timeout) -> Result {
     let mut until = None;
     let mut nap = 20;
-    while spawn::count() > 0 || m::all().any(|m| !ptr::eq(m, me) && m.is_plain() && m.in_rt.load(Acquire) == RT) {
+    while spawn::count() > 0 || m::all().any(|m| !ptr::eq(m, me) && m.is_plain() && m.attention.place() == INSIDE) {
         let until = match until {
             Some(until) => until,
             None => *until.insert(timeout.begin()?),

@@ -7,11 +7,13 @@
 //! takes a `runnext` only if that stood untouched for [`STALE`]: a goroutine made ready just now will run on its own
 //! P, with its waker's data in the cache, and a ping-pong pair must not be torn apart.
 
+use super::burners;
 use super::g::G;
 use super::global::{self, IDLE};
 use super::locked;
-use super::m::{self, M};
+use super::m::M;
 use super::p::P;
+use super::queue;
 use super::run;
 use crate::sys::atomic::{spin_hint, thread_yield};
 use crate::sys::clock::{self, NEVER};
@@ -38,7 +40,7 @@ pub fn set_up() {
 /// The next goroutine for this worker. Sleeps until there is one; None when the thread is to end.
 pub fn runnable(m: &'static M) -> Option<&'static G> {
     loop {
-        let slice_over = m.attn.fetch_and(!m::PREEMPT, Relaxed) & m::PREEMPT != 0;
+        let slice_over = m.attention.new_slice();
         let p = match m.p.get() {
             Some(p) => p,
             None => wait_for_p(m)?,
@@ -64,7 +66,18 @@ pub fn runnable(m: &'static M) -> Option<&'static G> {
         if p.timers.earliest() != NEVER {
             run::run_timers(p, clock::now(), true);
         }
-        if let Some(g) = local(p).or_else(|| global::take_batch(p)) {
+        let first = first(p);
+        if first.is_none() && burners::at_cap() && !burners::take_admission() {
+            // What others' timers wake may go.
+            run_timers_of_others(p);
+            if !queue::has_first() {
+                go_idle(m, p);
+            }
+            continue;
+        }
+        // At the end of a slice the global queue has its turn too: a pair that readies itself has few slices.
+        let global = if first.is_none() && slice_over { queue::take_one().inspect(|_| p.new_slice()) } else { None };
+        if let Some(g) = first.or(global).or_else(|| local(p)).or_else(|| queue::take_batch(p)) {
             if m.spinning.get() {
                 stop_spinning(m);
             }
@@ -80,11 +93,33 @@ pub fn runnable(m: &'static M) -> Option<&'static G> {
     }
 }
 
+fn run_timers_of_others(p: &'static P) {
+    let now = clock::now();
+    for other in global::all_ps().filter(|other| !ptr::eq(*other, p) && other.timers.earliest() <= now) {
+        run::run_timers(other, now, false);
+    }
+}
+
+/// What goes before the others: what a timer woke late; and in turn with all the rest, or before it where the rest is held
+/// back, what lost its P.
+#[inline]
+fn first(p: &'static P) -> Option<&'static G> {
+    if !queue::has_first() {
+        return None;
+    }
+    queue::take_urgent()
+        .or_else(|| {
+            let turn = p.tick.load(Relaxed).is_multiple_of(2) || burners::at_cap() || !p.has_ready();
+            if turn { queue::take_started() } else { None }
+        })
+        .inspect(|_| p.new_slice())
+}
+
 fn local(p: &'static P) -> Option<&'static G> {
     if let Some(g) = p.take_next() {
         return Some(g);
     }
-    let global = if p.global_is_due() { global::take_one() } else { None };
+    let global = if p.global_is_due() { queue::take_one() } else { None };
     p.new_slice();
     global.or_else(|| p.pop())
 }
@@ -157,7 +192,7 @@ fn steal(m: &'static M, p: &'static P) -> Option<&'static G> {
 /// One look at everybody's queues and deadlines, from a random start in a random order.
 fn steal_round(m: &'static M, p: &'static P, now: i64) -> Option<&'static G> {
     let n = global::procs();
-    if let Some(g) = global::take_batch(p) {
+    if let Some(g) = queue::take_batch(p) {
         return Some(g);
     }
     let mut at = m.random() % n;
@@ -213,6 +248,7 @@ fn go_idle(m: &'static M, p: &'static P) {
 /// The rest of it: the second look, and sleep. Returns with a P, as a spinner, when there may be work; None when the
 /// thread is to end.
 fn wait_for_p(m: &'static M) -> Option<&'static P> {
+    burners::parked(m);
     let again = global::has_work() || global::earliest() <= clock::now();
     let p = match again.then(global::take_idle_p).flatten() {
         Some(p) => {

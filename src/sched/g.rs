@@ -64,8 +64,12 @@ pub struct G {
     pub class: Cell<Class>,
     /// It stands for a plain thread: its parks block the thread.
     pub is_thread: Cell<bool>,
+    /// Its parks block the thread: it stands for one, or is in a blocking call.
+    pub on_thread: Cell<bool>,
     /// Set by time when it wins a park.
     pub timed_out: Cell<bool>,
+    /// The sequence of the park after its last run that burned CPU without a P.
+    pub burnt: Cell<u64>,
     /// When it began to wait, for dumps.
     pub since: AtomicI64,
     /// The present park of a plain thread ends by itself.

@@ -11,6 +11,16 @@ pub struct G {
     pub timed_out: Cell<bool>,
 }
 
+/// See `g.rs`. A model's function may panic: that is how loom fails it.
+pub type GoFn = unsafe extern "C-unwind" fn(*mut c_void);
+
+/// See `g.rs`.
+#[derive(Clone, Copy)]
+pub struct EndHook {
+    pub f: unsafe fn(*const ()),
+    pub arg: *const (),
+}
+
 /// See `g.rs`.
 pub type UnlockFn = unsafe extern "C" fn(*mut G, *mut c_void) -> bool;
 

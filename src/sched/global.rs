@@ -6,19 +6,19 @@
 //! still asleep, is an idle M like any other: no thread is woken for the change (it wakes once, at its old time, and sleeps on). Deadlines of busy Ps need no
 //! keeper: their own M looks, and behind it the monitor.
 
-use super::g::G;
+use super::burners;
 use super::idle::Idle;
-use super::list::GList;
-use super::m::{M, PREEMPT};
+use super::m::M;
 use super::monitor;
 use super::p::P;
+use super::queue;
 use crate::sys::clock::NEVER;
 use crate::sys::lock::{Rank, RawLock};
 use crate::sys::stack::Class;
 use crate::sys::{clock, futex, mem, stack};
 use std::cell::UnsafeCell;
 use std::ptr;
-use std::sync::atomic::{AtomicPtr, AtomicU8, AtomicU32, AtomicUsize, Ordering::*};
+use std::sync::atomic::{AtomicPtr, AtomicU8, AtomicU32, Ordering::*};
 
 /// More Ps than this can't be had.
 pub const MAX_PROCS: usize = 1024;
@@ -50,22 +50,6 @@ pub static IDLE: Idle = Idle::new();
 
 static ALL_PS: [AtomicPtr<P>; MAX_PROCS] = [const { AtomicPtr::new(ptr::null_mut()) }; MAX_PROCS];
 static PROCS: AtomicU32 = AtomicU32::new(0);
-
-/// The global queue: a list through the records, so that queueing never needs memory.
-struct Queue {
-    lock: RawLock,
-    list: GList,
-    /// Its length, for those who only look.
-    len: AtomicUsize,
-}
-
-// SAFETY: the list is touched under the lock.
-unsafe impl Sync for Queue {}
-
-static QUEUE: Queue = Queue { lock: RawLock::new(Rank::Queue), list: GList::new(), len: AtomicUsize::new(0) };
-
-/// So many goroutines at most are moved to a local queue at once.
-const BATCH: usize = 32;
 
 static DEFAULT_CLASS: AtomicU8 = AtomicU8::new(0);
 
@@ -175,7 +159,7 @@ pub fn set_procs(n: u32) -> bool {
     for p in (n..before).map(p) {
         // SAFETY: null or an M, and Ms are never freed.
         if let Some(m) = unsafe { p.m.load(Relaxed).as_ref() } {
-            m.attn.fetch_or(PREEMPT, AcqRel);
+            m.attention.ask_for_end_of_slice();
         }
     }
     if has_work() || earliest() != NEVER {
@@ -184,69 +168,34 @@ pub fn set_procs(n: u32) -> bool {
     true
 }
 
-/// Whether somebody still has a P that is surplus.
-pub fn surplus_held() -> bool {
-    ever_ps().any(|p| p.is_surplus() && !p.m.load(Relaxed).is_null())
+/// How many Ps that are surplus somebody still has.
+pub fn surplus_held() -> usize {
+    ever_ps().filter(|p| p.is_surplus() && !p.m.load(Relaxed).is_null()).count()
 }
 
 /// Moves what a P that nobody runs any more has to where others find it.
 fn empty(p: &'static P) {
     while let Some(g) = p.take_next().or_else(|| p.pop()) {
-        push(g);
+        queue::push(g);
     }
     if p.timers.earliest() != NEVER {
         self::p(0).timers.take_over(&p.timers);
     }
 }
 
-/// Puts a goroutine on the global queue. Wakes nobody.
-#[inline(never)]
-pub fn push(g: &'static G) {
-    QUEUE.lock.lock();
-    QUEUE.list.push_back(g);
-    QUEUE.len.store(QUEUE.list.len(), Relaxed);
-    QUEUE.lock.unlock();
-}
-
-/// Whether the global queue holds anything.
-#[inline]
-pub fn has_global() -> bool {
-    QUEUE.len.load(Relaxed) != 0
-}
-
-/// Takes one goroutine off the global queue.
-pub fn take_one() -> Option<&'static G> {
-    take(1, |_| ())
-}
-
-/// Takes one goroutine off the global queue, and a batch of others into the queue of `p`, which the caller owns.
-#[inline(never)]
-pub fn take_batch(p: &P) -> Option<&'static G> {
-    let fair = QUEUE.len.load(Relaxed) / procs() as usize + 1;
-    take(fair.min(BATCH).min(1 + p.room()), |g| {
-        let _room = p.push(g);
-        debug_assert!(_room);
-    })
-}
-
-/// Takes up to `n` goroutines: answers the first, hands on the others.
-fn take(n: usize, mut other: impl FnMut(&'static G)) -> Option<&'static G> {
-    if !has_global() {
-        return None;
-    }
-    QUEUE.lock.lock();
-    let first = QUEUE.list.pop();
-    for g in (1..n).map_while(|_| QUEUE.list.pop()) {
-        other(g);
-    }
-    QUEUE.len.store(QUEUE.list.len(), Relaxed);
-    QUEUE.lock.unlock();
-    first
-}
-
-/// Whether any queue holds a goroutine, `runnext` aside.
+/// Whether any queue holds a goroutine that may run, `runnext` aside.
 pub fn has_work() -> bool {
-    has_global() || all_ps().any(P::has_queued)
+    queue::has_first() || (!is_holding() && (queue::has_global() || all_ps().any(P::has_queued)))
+}
+
+/// Whether anything waits that is held back.
+pub fn holds_any() -> bool {
+    burners::at_cap() && (queue::has_global() || all_ps().any(P::has_ready))
+}
+
+/// Whether what is fresh is held back.
+fn is_holding() -> bool {
+    burners::at_cap() && !burners::is_admitting()
 }
 
 /// The earliest deadline of all Ps, or NEVER.
@@ -257,7 +206,15 @@ pub fn earliest() -> i64 {
 /// The submitter's half of the idle protocol: called after a goroutine was queued where others can take it.
 #[inline]
 pub fn wake_one() {
-    if IDLE.wake_wanted() {
+    let may_run = || {
+        let may = !is_holding() || queue::has_first();
+        if !may {
+            // The valve is the monitor's.
+            monitor::wake_if_deep();
+        }
+        may
+    };
+    if IDLE.wake_wanted(may_run) {
         hand_p_over();
     }
 }
@@ -394,10 +351,39 @@ pub fn put_start(p: &'static P) {
     }
 }
 
-/// No more threads may be made: the P is idle again, and its count of spinning given back.
+/// No more threads may be made: the P is idle again, and its count of spinning given back. Whoever goes idle or comes back from
+/// outside takes it; nobody is woken for it, for there is nobody.
 pub fn give_start_up(p: &'static P) {
     put_idle_p(p);
-    stop_spinning();
+    let _ = IDLE.stop_spinning();
+}
+
+/// Hands a P, with a count of spinning, to a thread that sleeps. False if none does.
+pub fn hand_to_sleeper(p: &'static P) -> bool {
+    let m = with(|lists| {
+        let m = lists.pop_m()?;
+        m.next_p.set(Some(p));
+        m.note.store(1, Release);
+        Some(m)
+    });
+    match m {
+        Some(m) => futex::wake(&m.note, 1),
+        None => return false,
+    }
+    true
+}
+
+/// How many threads sleep.
+pub fn sleepers() -> usize {
+    with(|lists| {
+        let mut n = lists.keeper.is_some() as usize;
+        let mut next = lists.idle_ms;
+        while let Some(m) = next {
+            n += 1;
+            next = m.idle_link.get();
+        }
+        n
+    })
 }
 
 /// Whether an M sleeps until a deadline.
@@ -499,6 +485,7 @@ pub fn tear_down() {
         PROCS.store(0, SeqCst);
         IDLE.reset();
     });
+    burners::reset();
 }
 
 /// Whether nothing is queued, due or being looked for, and all Ps are idle.
@@ -507,7 +494,9 @@ pub fn is_quiet() -> bool {
         IDLE.idle_ps() == procs()
             && lists.starts.is_none()
             && !IDLE.is_spinning()
-            && !has_global()
+            && !queue::has_global()
+            && !queue::has_first()
+            && !burners::any_lost()
             && !all_ps().any(P::has_ready)
     });
     quiet && !all_ps().any(|p| p.timers.is_pending())
@@ -518,8 +507,8 @@ pub fn forget() {
     for slot in &ALL_PS {
         slot.store(ptr::null_mut(), Relaxed);
     }
-    while QUEUE.list.pop().is_some() {}
-    QUEUE.len.store(0, Relaxed);
+    queue::forget();
+    burners::reset();
     with(|lists| {
         *lists = Lists::new();
         PROCS.store(0, SeqCst);

@@ -25,25 +25,25 @@ pub fn gopark(
         return Err(Refused::InCommit);
     }
     let g = m.curg.get().expect("a caller that may block has a record");
-    if g.is_thread.get() && global::procs() == 0 {
+    if g.on_thread.get() && global::procs() == 0 {
         return Err(Refused::NotUp);
     }
     let token = g.word.next_wait(Kind::Park);
     g.timed_out.set(false);
     g.begins_to_wait(reason);
     let mut wait = Wait { g, token, when, timers: None };
-    if g.is_thread.get() {
+    if g.on_thread.get() {
         g.ticket_begins();
         return Ok(gopark_thread(m, &wait, unlockf, lock));
     }
     if when != NEVER {
-        let t = &m.p().timers;
+        let t = &m.p.get().unwrap_or_else(global::some_p).timers;
         errno::preserved(|| t.reserve()).map_err(|_| Refused::NoMemory)?;
         wait.timers = Some(t);
     }
     g.ticket_begins();
     match unlockf {
-        Some(unlockf) => run::switch_out(g, run::What::User { token, unlockf, lock, when }),
+        Some(unlockf) => run::switch_out(g, run::What::User { token, unlockf, lock, when, timers: wait.timers }),
         None if when == NEVER => {
             run::switch_out(g, run::What::Park { token, commit: Commit::none(), timers: None });
         }
@@ -52,7 +52,7 @@ pub fn gopark(
             unsafe extern "C" fn stay(_: *mut G, _: *mut c_void) -> bool {
                 true
             }
-            run::switch_out(g, run::What::User { token, unlockf: stay, lock, when });
+            run::switch_out(g, run::What::User { token, unlockf: stay, lock, when, timers: wait.timers });
         }
     }
     if g.timed_out.get() {

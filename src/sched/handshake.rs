@@ -1,16 +1,16 @@
 //! The way into the runtime and out of it. Every exported call that touches a P or a lock of the runtime goes
 //! through here, once on each side; so does every callback into code of the program, but for `unlockf`, which runs inside.
 //!
-//! Outside, a thread runs code of the program and promises nothing. Inside, it may hold locks and owns its P's
-//! queues. `in_rt` tells the monitor which; `attn` tells the thread that the monitor wants something. Both stand on
-//! one line, so an entry costs a store, a load and a branch that is never taken.
+//! Outside, a thread runs code of the program and promises nothing: its P may be taken (`attention.rs` has the protocol and
+//! its proof). Inside, it may hold locks and owns its P's queues. An entry is a store, a load and a branch that is never
+//! taken; the rest of this file is what happens when it is.
 //!
-//! The entry stores `in_rt` and then loads `attn`, with nothing but a compiler fence between them. Flags that are
-//! mere requests (PREEMPT) need no more: a request that is missed is seen at the next entry.
+//! A goroutine that finds its P gone takes an idle one. If there is none it queues itself and stops; it may come back on
+//! another M, so callers read everything anew. In a call that the program makes with a lock of its own in hand (park, ready)
+//! it must not stop, since others may spin for that lock: there it goes on without a P, whose place the global queue takes.
 
-use super::m::{self, M, PREEMPT, RT, USER};
-use super::{monitor, run};
-use std::sync::atomic::{Ordering::*, compiler_fence};
+use super::m::{self, M};
+use super::{burners, global, locked, monitor, report, run};
 
 /// Whether the entry that this stands for came from outside, and its exit goes there.
 #[derive(Clone, Copy)]
@@ -18,30 +18,29 @@ use std::sync::atomic::{Ordering::*, compiler_fence};
 pub struct Outer(bool);
 
 /// Enters the runtime. A call made from inside (from a user's `unlockf`, which runs on the scheduler's stack) is nested:
-/// its exit leads back inside. Makes the M of a plain thread that has none.
+/// its exit leads back inside. Makes the M of a plain thread that has none. A goroutine has a P afterwards.
 #[inline(always)]
 pub fn enter() -> (&'static M, Outer) {
     let Some(m) = m::current() else {
         return (m::attach(), Outer(true));
     };
-    if m.in_rt.load(Relaxed) == RT {
+    if m.attention.is_inside() {
         return (m, Outer(false));
     }
-    m.in_rt.store(RT, Relaxed);
-    compiler_fence(SeqCst);
-    if m.attn.load(Relaxed) != 0 { (enter_slow(m), Outer(true)) } else { (m, Outer(true)) }
+    if m.attention.enter() { (enter_slow(m), Outer(true)) } else { (m, Outer(true)) }
 }
 
-/// Enters for a call that the program makes with a lock of its own in hand (park, ready): the slice may be over, but the
-/// goroutine does not give way here, where others might spin for that lock. The request stays up.
+/// Enters for a call that the program makes with a lock of its own in hand (park, ready): the goroutine does not give way
+/// here, where others might spin for that lock, and may be without a P.
 #[inline(always)]
 pub fn enter_in_lock() -> (&'static M, Outer) {
     let Some(m) = m::current() else { return (m::attach(), Outer(true)) };
-    if m.in_rt.load(Relaxed) == RT {
+    if m.attention.is_inside() {
         return (m, Outer(false));
     }
-    m.in_rt.store(RT, Relaxed);
-    compiler_fence(SeqCst);
+    if m.attention.enter() {
+        enter_in_lock_slow(m);
+    }
     (m, Outer(true))
 }
 
@@ -59,8 +58,15 @@ pub fn leave(outer: Outer) {
 pub fn leave_for_user() {
     // A thread inside the runtime has an M.
     if let Some(m) = m::current() {
-        compiler_fence(SeqCst);
-        m.in_rt.store(USER, Release);
+        m.attention.leave();
+    }
+}
+
+/// Enters and leaves again, on a goroutine, with the announcement that it will block outside.
+pub fn announce() {
+    let _ = enter();
+    if let Some(m) = m::current() {
+        m.attention.leave_announced();
     }
 }
 
@@ -68,13 +74,46 @@ pub fn leave_for_user() {
 #[cold]
 #[inline(never)]
 fn enter_slow(m: &'static M) -> &'static M {
+    let found = m.attention.settle();
+    if found.hog {
+        report::hog(m);
+    }
+    let Some(g) = m.goroutine() else { return m };
+    if found.taken {
+        m.p.set(None);
+        if burners::comes_back(m) {
+            burners::mark(g);
+        }
+        m.attention.accept();
+        let Some(p) = global::take_idle_p() else {
+            run::queue_started();
+            return m::current().expect("a goroutine runs on a thread with an M");
+        };
+        p.new_slice();
+        locked::take(m, p);
+        return m;
+    }
     // The flag stays up until the scheduler clears it: with it up the goroutine leaves by way of the scheduler, which
     // also looks at the clock and puts `runnext` behind the others.
-    if m.attn.load(Acquire) & PREEMPT != 0 && m.goroutine().is_some() && !monitor::is_cooperative() {
+    if found.slice_over && !monitor::is_cooperative() {
         run::give_way();
         let m = m::current().expect("a goroutine runs on a thread with an M");
-        m.attn.fetch_and(!PREEMPT, Relaxed);
+        let _ = m.attention.new_slice();
         return m;
     }
     m
+}
+
+/// The loss is noted, and nothing else done about it: the flag stays up, so the next entry comes here again, or to
+/// [`enter_slow`].
+#[cold]
+#[inline(never)]
+fn enter_in_lock_slow(m: &'static M) {
+    let found = m.attention.settle();
+    if found.hog {
+        report::hog(m);
+    }
+    if found.taken {
+        m.p.set(None);
+    }
 }

@@ -44,13 +44,13 @@ impl Idle {
         Idle { ps: AtomicU32::new(0), spinning: AtomicU32::new(0) }
     }
 
-    /// Submitter, after its push: true if the caller has to hand an idle P to a thread. It then owns one count
+    /// Submitter, after its push, unless `may_run` says after the fence that it is held back: true if the caller has to hand an idle P to a thread. It then owns one count
     /// of spinning, which it passes on or returns with [`stop_spinning`](Self::stop_spinning).
     #[inline]
     #[must_use]
-    pub fn wake_wanted(&self) -> bool {
+    pub fn wake_wanted(&self, may_run: impl FnOnce() -> bool) -> bool {
         full_fence();
-        self.ps.load(Relaxed) != 0 && self.spinning.load(Relaxed) == 0 && self.begin_lone_spin()
+        self.ps.load(Relaxed) != 0 && self.spinning.load(Relaxed) == 0 && may_run() && self.begin_lone_spin()
     }
 
     #[cold]

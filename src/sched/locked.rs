@@ -7,7 +7,7 @@
 use super::g::G;
 use super::m::M;
 use super::p::P;
-use super::{global, run};
+use super::{burners, global, run};
 use crate::sys::clock::NEVER;
 use crate::sys::futex;
 use std::ptr;
@@ -56,6 +56,7 @@ pub fn give_p_away(m: &'static M) {
 /// The M's goroutine has left: sleeps until somebody hands over a P for it. Answers that goroutine.
 pub fn wait_for_own(m: &'static M, g: &'static G) -> &'static G {
     give_p_away(m);
+    burners::parked(m);
     while m.note.load(Acquire) == 0 {
         futex::wait(&m.note, 0, NEVER);
     }
@@ -69,6 +70,8 @@ pub fn wait_for_own(m: &'static M, g: &'static G) -> &'static G {
 pub fn hand_over(m: &'static M, to: &'static M) {
     m.handoffs.store(m.handoffs.load(Relaxed) + 1, Relaxed);
     let p = m.p.take().expect("a worker has a P when it has taken a goroutine");
+    // Nobody may take it for the caller's any more: see retake.rs.
+    p.m.store(ptr::from_ref(to).cast_mut(), Relaxed);
     to.next_p.set(Some(p));
     to.note.store(1, Release);
     futex::wake(&to.note, 1);
@@ -76,6 +79,7 @@ pub fn hand_over(m: &'static M, to: &'static M) {
 
 /// The M has a P.
 pub fn take(m: &'static M, p: &'static P) {
+    debug_assert!(m.p.get().is_none() && !m.attention.is_taken(), "an M with a P, or with a loss unnoticed, takes one");
     p.m.store(ptr::from_ref(m).cast_mut(), Relaxed);
     m.p.set(Some(p));
 }

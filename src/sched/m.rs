@@ -5,33 +5,24 @@
 //! write under the scheduler's lock before they set `note`. Records of Ms are never freed, only used again, because the
 //! monitor and late wakers may look at one at any time.
 
+use super::attention::{Attention, INSIDE, OUTSIDE};
 use super::g::{self, G};
 use super::global;
 use super::list::GList;
 use super::p::{P, SpawnCache};
 use crate::sys::checkers::{self, Extent};
 use crate::sys::thread::{self, Thread};
-use crate::sys::{cxx, errno, mem, tls};
+use crate::sys::{barrier, cxx, errno, mem, tls};
 use std::cell::{Cell, UnsafeCell};
 use std::ffi::c_int;
 use std::ptr;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, Ordering::*};
-
-/// `in_rt`: the thread runs code of the program.
-pub const USER: u8 = 0;
-/// `in_rt`: the thread runs the runtime.
-pub const RT: u8 = 1;
-
-/// `attn`: the time slice is over.
-pub const PREEMPT: u32 = 1;
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicI64, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, Ordering::*};
 
 /// See the file's header.
 #[repr(C, align(128))]
 pub struct M {
-    /// One side of the handshake (handshake.rs): written by this thread alone, read by the monitor. On a line with `attn` and what
-    /// each call reads.
-    pub in_rt: AtomicU8,
-    pub attn: AtomicU32,
+    /// The handshake with the monitor. On a line with what each call reads.
+    pub attention: Attention,
     /// The goroutine that runs here; on a plain thread the record that stands for it; none on the scheduler's stack.
     pub curg: Cell<Option<&'static G>>,
     pub p: Cell<Option<&'static P>>,
@@ -64,6 +55,19 @@ pub struct M {
     pub cache: SpawnCache,
     /// Times that it handed its P to a thread with a locked goroutine.
     pub handoffs: AtomicU64,
+    /// The kernel's number of the thread.
+    pub tid: AtomicI32,
+    /// What became of its P while it was outside: see `burners.rs`.
+    pub lost: AtomicU8,
+    /// The thread's CPU clock when the slice began in which its P was taken; when the monitor last looked; and when it last was
+    /// at rest, while `lost`. Written by the monitor.
+    pub cpu_then: AtomicI64,
+    pub cpu_seen: Cell<i64>,
+    pub cpu_lost: Cell<i64>,
+    /// What is made ready here comes from a timer that is late: it goes before all else.
+    pub urgent: Cell<bool>,
+    /// When the monitor asked for a report.
+    pub hog_since: AtomicI64,
     /// The thread of a worker, to be joined.
     pub thread: UnsafeCell<Option<Thread>>,
     /// The next idle M, while this one is on that list; or the next unused one.
@@ -78,8 +82,7 @@ unsafe impl Sync for M {}
 impl M {
     fn new() -> Self {
         M {
-            in_rt: AtomicU8::new(RT),
-            attn: AtomicU32::new(0),
+            attention: Attention::new(),
             curg: Cell::new(None),
             p: Cell::new(None),
             g0_sp: Cell::new(ptr::null_mut()),
@@ -99,6 +102,13 @@ impl M {
             next_p: Cell::new(None),
             cache: SpawnCache::new(),
             handoffs: AtomicU64::new(0),
+            tid: AtomicI32::new(0),
+            lost: AtomicU8::new(0),
+            cpu_then: AtomicI64::new(-1),
+            cpu_seen: Cell::new(-1),
+            cpu_lost: Cell::new(-1),
+            urgent: Cell::new(false),
+            hog_since: AtomicI64::new(0),
             thread: UnsafeCell::new(None),
             idle_link: Cell::new(None),
             all_link: Cell::new(None),
@@ -123,9 +133,14 @@ impl M {
         }
     }
 
-    /// The goroutine that runs here, if it is one.
+    /// The goroutine that runs here on its own stack, if it is one.
     #[inline]
     pub fn goroutine(&self) -> Option<&'static G> {
+        self.curg.get().filter(|g| !g.on_thread.get())
+    }
+
+    /// The goroutine that runs here, on its own stack or in a blocking call.
+    pub fn any_goroutine(&self) -> Option<&'static G> {
         self.curg.get().filter(|g| !g.is_thread.get())
     }
 
@@ -155,8 +170,8 @@ impl M {
         self.rng.set(seed ^ crate::sys::clock::now() as u64 | 1);
         self.errno.set(errno::location());
         self.is_worker.set(is_worker);
-        self.in_rt.store(RT, Relaxed);
-        self.attn.store(0, Relaxed);
+        self.attention.reset(INSIDE, !barrier::is_cheap());
+        self.tid.store(thread::own_id(), Relaxed);
         tls::set(ptr::from_ref(self).cast_mut().cast());
     }
 
@@ -166,7 +181,7 @@ impl M {
             checkers::removed(self.g0_number.get(), self.g0_extent.get());
         }
         tls::set(ptr::null_mut());
-        self.in_rt.store(USER, Release);
+        self.attention.reset(OUTSIDE, false);
         free(self);
     }
 
@@ -241,7 +256,7 @@ pub fn forget_others() {
     let me = current();
     for m in all() {
         if !me.is_some_and(|me| ptr::eq(me, m)) {
-            m.in_rt.store(USER, Relaxed);
+            m.attention.reset(OUTSIDE, false);
             m.curg.set(None);
             m.p.set(None);
             m.is_worker.set(true);
@@ -272,6 +287,7 @@ pub fn attach() -> &'static M {
         g::allocate(&list, 1);
         let (Some(m), Some(g)) = (allocate(), list.pop()) else { crate::throw!("no memory for a thread's record") };
         g.is_thread.set(true);
+        g.on_thread.set(true);
         g.id.store(0, Relaxed);
         g.word.spawn();
         g.word.run();
@@ -307,11 +323,12 @@ unsafe extern "C" fn detach(m: *mut std::ffi::c_void) {
     // SAFETY: the value of the key is the M that `attach` made for this thread.
     let m: &'static M = unsafe { &*m.cast::<M>() };
     tls::set(ptr::null_mut());
-    m.in_rt.store(USER, Release);
+    m.attention.reset(OUTSIDE, false);
     if let Some(g) = m.curg.take() {
         g.ticket_ends();
         g.word.end();
         g.is_thread.set(false);
+        g.on_thread.set(false);
         m.cache.put_record(g);
     }
     m.cache.flush(global::default_class());

@@ -15,22 +15,29 @@
 //! |---|---|
 //! | `state.rs` | the state word: who owns a goroutine, who wins a wake-up |
 //! | `g.rs`, `list.rs` | records, tickets, lists of goroutines |
-//! | `timers.rs` | the deadlines of a P |
+//! | `timers.rs`, `home.rs` | the deadlines of a P; the P where a timer goes |
 //! | `runq.rs` | the run queue of a P |
 //! | `p.rs`, `m.rs` | Ps with their queues and caches; Ms |
+//! | `queue.rs` | goroutines queued outside the Ps |
 //! | `idle.rs`, `global.rs` | when threads sleep and wake; what all share |
 //! | `find.rs`, `run.rs` | finding the next goroutine; switching |
 //! | `exit.rs`, `locked.rs` | how a goroutine ends; goroutines locked to a thread |
 //! | `monitor.rs` | the thread that watches, and makes threads |
+//! | `attention.rs`, `retake.rs` | how a P is taken from code outside the runtime; when and from whom |
+//! | `burners.rs`, `report.rs` | threads without a P, and what they hold back; telling of those that hog |
+//! | `blocking.rs` | blocking calls that the program announces |
 //! | `park.rs`, `note.rs` | the waist: park and ready; an event on top of it |
 //! | `gopark.rs` | a park of the program's own |
 //! | `handshake.rs` | in and out of the runtime |
 //! | `spawn.rs` | making goroutines |
 
+pub mod attention;
+pub mod home;
 pub mod idle;
 pub mod park;
 pub mod runq;
 pub mod state;
+pub mod timers;
 
 #[cfg(loom)]
 #[path = "g_model.rs"]
@@ -38,10 +45,19 @@ pub mod g;
 #[cfg(not(loom))]
 pub mod g;
 pub mod list;
+#[cfg(loom)]
+#[path = "spawn_model.rs"]
+pub mod spawn;
 
 #[cfg(all(test, loom))]
 mod models;
+#[cfg(loom)]
+pub mod retake_models;
 
+#[cfg(not(loom))]
+pub mod blocking;
+#[cfg(not(loom))]
+pub mod burners;
 #[cfg(not(loom))]
 pub mod exit;
 #[cfg(not(loom))]
@@ -63,8 +79,12 @@ pub mod note;
 #[cfg(not(loom))]
 pub mod p;
 #[cfg(not(loom))]
+pub mod queue;
+#[cfg(not(loom))]
+pub mod report;
+#[cfg(not(loom))]
+pub mod retake;
+#[cfg(not(loom))]
 pub mod run;
 #[cfg(not(loom))]
 pub mod spawn;
-#[cfg(not(loom))]
-pub mod timers;

@@ -163,7 +163,7 @@ impl Small {
 
     /// As `global::hand_p_over` and `global::stop_spinning`.
     fn wake_one(&self) {
-        while self.idle.wake_wanted() {
+        while self.idle.wake_wanted(|| true) {
             if self.take_p() {
                 self.note.store(1, Release);
                 return;

@@ -1,17 +1,21 @@
 //! The monitor: one thread that runs no goroutines. It makes the other threads, on demand, with the signal mask and
 //! affinity of the thread that started the runtime; and while a P is busy it looks after what its M may not:
 //!
-//! * a goroutine that ran for a slice while others are queued behind it is asked to give way (at its next call);
+//! * a goroutine that ran for a slice while others are queued behind it is asked to give way at its next call; if it makes
+//!   none, or sleeps in the kernel, its P is taken (`retake.rs`);
+//! * deadlines due on Ps whose Ms do not look are run here, and what they wake goes before all else;
 //! * goroutines queued, or deadlines due, on busy Ps while another P is idle and nobody looks: it wakes a thread;
+//! * what is held back because too many threads burn CPU is let go little by little (`burners.rs`);
 //! * every P's credit for waking a thread over a lone `runnext` rises (see `idle.rs`).
 //!
-//! A round is 1 ms while somebody is served badly, else up to 10 ms. When all is idle for a few rounds it sleeps for
+//! A round is 1 ms while somebody is served badly, else up to 5 ms. When all is idle for a few rounds it sleeps for
 //! good, and the first M that leaves idle wakes it: an idle process has no wake-ups at all.
 
 use super::global::{self, IDLE};
-use super::m::{self, M, PREEMPT};
+use super::m::{self, M};
 use super::p::P;
-use super::run;
+use super::retake::{self, Want, Watch};
+use super::{burners, queue, report, run};
 use crate::sys::atomic::full_fence;
 use crate::sys::clock::NEVER;
 use crate::sys::thread::{self, Thread};
@@ -21,14 +25,15 @@ use std::cell::UnsafeCell;
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicUsize, Ordering::*};
 
-/// A time slice, ns.
-const SLICE: i64 = 10_000_000;
 const SHORT: i64 = 1_000_000;
-const LONG: i64 = 10_000_000;
+/// Go's is twice as long. A P is taken at the second look after a slice, which with this comes within 20 ms.
+const LONG: i64 = 5_000_000;
+/// How long what is held waits before the valve opens for the first time, ns.
+const VALVE: i64 = 10_000_000;
 /// Idle rounds before the deep sleep.
 const PATIENCE: u32 = 5;
-/// The stack of a thread: room for the scheduler, a user's `unlockf`, and signal handlers of the program.
-const THREAD_STACK: usize = 256 << 10;
+/// The stack of a thread, which `rt_blocking` lends to the program: what threads usually have. It costs address space only.
+const THREAD_STACK: usize = 8 << 20;
 
 /// Raised by those who want the monitor; it sleeps on this word.
 static CALLS: AtomicU32 = AtomicU32::new(0);
@@ -125,30 +130,35 @@ pub fn wake_if_deep() {
     }
 }
 
-/// What the monitor remembers of a P between rounds.
-#[derive(Clone, Copy, Default)]
-struct Slice {
-    tick: u32,
-    since: i64,
-}
-
 fn watch(when_idle: fn()) {
-    m::exact_wakeups();
-    let mut slices = [Slice::default(); global::MAX_PROCS];
+    thread::short_slices(500_000);
+    // It runs timers, whose functions are spawned and whose channels are served as from any M. Without memory for one, others
+    // run them later.
+    let m = m::allocate();
+    if let Some(m) = m {
+        m.bind_worker();
+        m.urgent.set(true);
+    }
+    let mut rounds =
+        Rounds { watches: [Watch::NONE; global::MAX_PROCS], valve_since: 0, valve: VALVE, has_m: m.is_some() };
     let mut idle_rounds = 0;
     loop {
         let calls = CALLS.load(SeqCst);
         if ENDING.load(SeqCst) {
+            if let Some(m) = m {
+                m.urgent.set(false);
+                m.unbind_worker();
+            }
             return;
         }
         let all_made = make_threads();
         let now = clock::now();
         COARSE_NOW.store(now, Relaxed);
-        let mut next = look(&mut slices, now);
+        let mut next = rounds.look(now);
         if !all_made {
             next = SHORT;
         }
-        if IDLE.idle_ps() == global::procs() {
+        if all_is_idle() {
             idle_rounds += 1;
         } else {
             idle_rounds = 0;
@@ -163,7 +173,7 @@ fn watch(when_idle: fn()) {
         // Either an M that leaves idle sees DEEP, or we see that it has left: its count falls before it looks.
         DEEP.store(true, SeqCst);
         full_fence();
-        if IDLE.idle_ps() == global::procs() {
+        if all_is_idle() {
             futex::wait(&CALLS, calls, NEVER);
         }
         DEEP.store(false, SeqCst);
@@ -171,44 +181,107 @@ fn watch(when_idle: fn()) {
     }
 }
 
-/// One look at every P. Answers how long until the next.
-fn look(slices: &mut [Slice], now: i64) -> i64 {
-    let mut waiting = false;
-    let mut earliest = NEVER;
-    for (p, slice) in global::all_ps().zip(slices) {
-        let credit = p.lone_credit.load(Relaxed);
-        p.lone_credit.store(credit.max((credit + 1).min(4)), Relaxed);
-        earliest = earliest.min(p.timers.earliest());
-        // SAFETY: null or an M, and Ms are never freed. One that has just left the P gets a request for nothing.
-        let Some(m) = (unsafe { p.m.load(Relaxed).as_ref() }) else {
-            continue;
+/// Whether nothing is for the monitor to do.
+fn all_is_idle() -> bool {
+    IDLE.idle_ps() == global::procs() && !global::holds_any()
+}
+
+/// What the monitor remembers between rounds.
+struct Rounds {
+    watches: [Watch; global::MAX_PROCS],
+    /// Since when something has been held without anybody let go; 0: nothing is.
+    valve_since: i64,
+    valve: i64,
+    has_m: bool,
+}
+
+impl Rounds {
+    /// One look at every P. Answers how long until the next.
+    fn look(&mut self, now: i64) -> i64 {
+        let mut earliest = NEVER;
+        let mut local = 0;
+        for p in global::all_ps() {
+            let credit = p.lone_credit.load(Relaxed);
+            p.lone_credit.store(credit.max((credit + 1).min(4)), Relaxed);
+            earliest = earliest.min(p.timers.earliest());
+            local += p.ready();
+        }
+        let due = earliest <= now;
+        // Those whose Ms have had a round's time to look, and did not. What they wake then goes first on whatever is taken.
+        if due && (IDLE.idle_ps() == 0 || burners::at_cap()) {
+            self.run_late_timers(now - SHORT);
+        }
+        let (first, queued) = queue::queued();
+        let waiting = first + queued + local > 0 || due;
+        if waiting && burners::any_lost() {
+            m::all().for_each(retake::judge_lost);
+        }
+        let admitted = self.valve(queued + local > 0, now);
+        let is_idle = IDLE.has_room();
+        if is_idle && waiting {
+            global::wake_one();
+        }
+        let open = (queued + local).min(burners::room().max(admitted as usize));
+        let want = Want {
+            ps: global::surplus_held() + if IDLE.idle_ps() == 0 { first + open + due as usize } else { 0 },
+            hands: if waiting || global::surplus_held() > 0 { global::sleepers() + ROOM.load(Relaxed) } else { 0 },
+            slices: first + queued + local > 0,
+            cooperative: is_cooperative(),
+            hogs: report::is_wanted(),
         };
-        let tick = p.tick.load(Relaxed);
-        if tick != slice.tick {
-            *slice = Slice { tick, since: now };
+        if !retake::round(&mut self.watches, &want, now, pass_on) {
+            say_limit();
         }
-        // A deadline that is due needs the scheduler's look at once, goroutines that wait their turn after a slice.
-        let due = p.timers.earliest() <= now;
-        let queued = p.has_ready() || global::has_global();
-        waiting |= queued || due;
-        if due || (queued && now - slice.since >= SLICE) {
-            m.attn.fetch_or(PREEMPT, AcqRel);
-            slice.since = now;
+        match earliest.saturating_sub(now) {
+            _ if waiting => SHORT,
+            until if until < LONG && !global::has_keeper() => until.max(SHORT),
+            _ => LONG,
         }
     }
-    if IDLE.has_room() && ((waiting && (global::has_work() || lone())) || earliest <= now) {
-        global::wake_one();
+
+    /// Runs what was due before `late` on Ps that are held: their Ms compute or sleep outside.
+    fn run_late_timers(&self, late: i64) {
+        if !self.has_m {
+            return;
+        }
+        for p in global::all_ps().filter(|p| p.timers.earliest() <= late) {
+            run::run_timers(p, clock::now(), false);
+        }
     }
-    match earliest.saturating_sub(now) {
-        _ if waiting => SHORT,
-        until if until < LONG && !global::has_keeper() => until.max(SHORT),
-        _ => LONG,
+
+    /// Lets one of those go that are held, after a time that doubles. True if one is to go in this round.
+    fn valve(&mut self, any_held: bool, now: i64) -> bool {
+        if !burners::at_cap() || !any_held || burners::have_fallen() {
+            (self.valve_since, self.valve) = (now, VALVE * burners::crowd() as i64);
+        } else if now - self.valve_since >= self.valve {
+            (self.valve_since, self.valve) = (now, self.valve * 2);
+            burners::admit();
+        }
+        burners::is_admitting()
     }
 }
 
-/// Whether a goroutine waits in `runnext` of a P whose M is busy with another.
-fn lone() -> bool {
-    global::all_ps().any(P::has_ready)
+/// A P was taken: a thread that sleeps goes on with it, or a new one.
+fn pass_on(p: &'static P) {
+    if p.is_surplus() {
+        return global::put_idle_p(p);
+    }
+    IDLE.spin_anyway();
+    if global::hand_to_sleeper(p) {
+        return;
+    }
+    if ROOM.load(Relaxed) == 0 {
+        say_limit();
+        return global::give_start_up(p);
+    }
+    if let Err(e) = make_thread(p) {
+        print_once(format_args!("gort: no thread could be made ({e}); trying again"));
+        global::give_start_up(p);
+    }
+}
+
+fn say_limit() {
+    print_once(format_args!("gort: the limit of threads (max_threads) is reached; work waits for one to be free"));
 }
 
 /// Makes the threads that Ps wait for. False if the system refused one: the next round tries again, and nothing
@@ -216,9 +289,7 @@ fn lone() -> bool {
 fn make_threads() -> bool {
     while let Some(p) = global::take_start() {
         if ROOM.load(Relaxed) == 0 {
-            print_once(format_args!(
-                "gort: the limit of threads (max_threads) is reached; work waits for one to be free"
-            ));
+            say_limit();
             global::give_start_up(p);
             continue;
         }

@@ -268,6 +268,11 @@ impl P {
         self.has_queued() || !self.peek_next().is_null()
     }
 
+    /// How many goroutines are ready here. A hint.
+    pub fn ready(&self) -> usize {
+        self.queue.len() + !self.peek_next().is_null() as usize
+    }
+
     /// Whether the next slice is the one in 61 before which the global queue goes first.
     #[inline]
     pub fn global_is_due(&self) -> bool {

@@ -109,13 +109,13 @@ pub fn prepare(kind: Kind, when: i64) -> Result<Wait, Refused> {
         return Err(Refused::InCommit);
     }
     let g = m.curg.get().expect("a caller that may block has a record");
-    if g.is_thread.get() && global::procs() == 0 {
+    if g.on_thread.get() && global::procs() == 0 {
         return Err(Refused::NotUp);
     }
     let token = g.word.next_wait(kind);
     g.timed_out.set(false);
     let mut timers = None;
-    if when != NEVER && !g.is_thread.get() {
+    if when != NEVER && !g.on_thread.get() {
         let t = &m.p().timers;
         errno::preserved(|| t.arm(when, g, token)).map_err(|_| Refused::NoMemory)?;
         timers = Some(t);
@@ -128,7 +128,7 @@ pub fn prepare(kind: Kind, when: i64) -> Result<Wait, Refused> {
 pub fn park(wait: Wait, reason: &'static CStr, commit: Commit) -> Woken {
     let g = wait.g;
     g.begins_to_wait(reason.as_ptr());
-    if g.is_thread.get() {
+    if g.on_thread.get() {
         return park_thread(&wait, commit);
     }
     run::switch_out(g, run::What::Park { token: wait.token, commit, timers: wait.timers });
@@ -174,10 +174,11 @@ pub(super) fn sleep_until_signalled(wait: &Wait) -> Woken {
 /// where there is none. A plain thread is woken.
 #[cfg(not(loom))]
 pub fn ready(g: &'static G) {
-    if g.is_thread.get() {
+    if g.on_thread.get() {
         return wake_thread(g);
     }
-    run::queue_next(m::current().and_then(|m| m.p.get()), g);
+    let Some(m) = m::current() else { return run::queue_next(None, g) };
+    if m.urgent.get() { run::queue_urgent(g) } else { run::queue_next(m.p.get(), g) }
 }
 
 fn wake_thread(g: &'static G) {
@@ -188,7 +189,14 @@ fn wake_thread(g: &'static G) {
 /// Readies what time has claimed, on the calling worker's P. The first goes next; the others keep their order.
 #[cfg(not(loom))]
 pub fn ready_all(woken: &super::list::GList) {
-    let p = m::current().and_then(|m| m.p.get());
+    let m = m::current();
+    let p = m.and_then(|m| m.p.get());
+    if m.is_some_and(|m| m.urgent.get()) {
+        while let Some(g) = woken.pop() {
+            run::queue_urgent(g);
+        }
+        return;
+    }
     if let Some(g) = woken.pop() {
         run::queue_next(p, g);
     }

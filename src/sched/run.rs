@@ -15,14 +15,14 @@
 //! see errno: `switch_out` carries errno in a local and stores it through the new M's pointer.
 
 use super::find;
-use super::g::{self, G, UnlockFn};
+use super::g::{self, G, GoFn, UnlockFn};
 use super::handshake;
 use super::m::{self, M};
 use super::p::{P, bump};
 use super::park::Commit;
 use super::state::Token;
 use super::timers::Timers;
-use super::{exit, global, locked, park};
+use super::{blocking, burners, exit, global, locked, park, queue};
 use crate::sys::clock::NEVER;
 use crate::sys::stack::Stack;
 use crate::sys::{checkers, context, cxx};
@@ -36,7 +36,11 @@ pub enum What {
     /// It waits: built-in commit, and the heap that `prepare` left locked.
     Park { token: Token, commit: Commit, timers: Option<&'static Timers> },
     /// It waits, and a user's function decides. Only by way of g0.
-    User { token: Token, unlockf: UnlockFn, lock: *mut c_void, when: i64 },
+    User { token: Token, unlockf: UnlockFn, lock: *mut c_void, when: i64, timers: Option<&'static Timers> },
+    /// Its P was taken and there is no other: it queues up to go on.
+    Started,
+    /// A function runs on the scheduler's stack, without a P, and then the goroutine goes on.
+    Blocking { f: GoFn, arg: *mut c_void },
     /// It goes behind everything that is runnable on its P.
     Yield,
     /// It has ended: its record and its stack are free.
@@ -61,7 +65,9 @@ fn switch_with(switched: &Switched) {
     let errno = unsafe { *m.errno.get() };
     // SAFETY: null, or the exception state of this thread.
     let cxx = unsafe { m.cxx.get().as_ref().copied() };
-    let by_g0 = matches!(switched.what, What::User { .. }) || m.locked_g.get().is_some();
+    let by_g0 = matches!(switched.what, What::User { .. } | What::Started | What::Blocking { .. })
+        || m.locked_g.get().is_some()
+        || m.p.get().is_none();
     let direct = if by_g0 { None } else { next_direct(m) };
     m.yielded.set(direct.is_none() && matches!(switched.what, What::Yield));
     let to = match direct {
@@ -107,13 +113,17 @@ fn next_direct(m: &M) -> Option<&'static G> {
 /// The next goroutine of the P, if nothing else has to be seen to first.
 fn next_local(m: &M) -> Option<&'static G> {
     let p = m.p();
-    if m.attn.load(Relaxed) != 0 || (p.count_switch() && p.timers.earliest() != NEVER) {
+    if m.attention.is_wanted()
+        || burners::at_cap()
+        || queue::has_first()
+        || (p.count_switch() && p.timers.earliest() != NEVER)
+    {
         return None;
     }
     if let Some(g) = p.take_next() {
         return Some(g);
     }
-    if p.global_is_due() && global::has_global() {
+    if p.global_is_due() && queue::has_global() {
         return None;
     }
     p.new_slice();
@@ -165,11 +175,21 @@ unsafe fn finish(m: &'static M, switched: *const ()) -> Option<&'static G> {
             wake_one();
             None
         }
+        What::Started => {
+            g.word.requeue();
+            queue::push_started(g);
+            global::wake_one();
+            None
+        }
+        What::Blocking { f, arg } => blocking::on_g0(m, g, f, arg),
         What::End => {
             free(m.p(), g);
             None
         }
-        What::User { token, unlockf, lock, when } => finish_user(m, g, token, unlockf, lock, when),
+        What::User { token, unlockf, lock, when, timers } => {
+            let deadline = timers.map(|t| (when, t));
+            finish_user(m, g, token, unlockf, lock, deadline)
+        }
     }
 }
 
@@ -180,7 +200,7 @@ fn finish_user(
     token: Token,
     unlockf: UnlockFn,
     lock: *mut c_void,
-    when: i64,
+    deadline: Option<(i64, &'static Timers)>,
 ) -> Option<&'static G> {
     g.word.wait(token);
     m.in_commit.set(true);
@@ -191,14 +211,17 @@ fn finish_user(
         // If somebody has claimed it meanwhile, it is on a queue, and that ready is consumed there.
         return g.word.take_back(token).then_some(g);
     }
-    if when != NEVER {
+    if let Some((when, timers)) = deadline {
         // From here on the goroutine may be anywhere, but its record and token stay good: an entry that comes
-        // too late is a dead one. Its room was reserved before the park, on this P, which nobody else arms.
-        let p = m.p();
-        if p.timers.arm(when, g, token).is_err() {
+        // too late is a dead one. Its room was reserved before the park.
+        if timers.arm(when, g, token).is_err() {
             crate::throw!("room for a deadline was reserved and is gone");
         }
-        p.timers.armed();
+        timers.armed();
+        if m.p.get().is_none() {
+            // Nobody who schedules on that P need be awake.
+            global::wake_one();
+        }
     }
     None
 }
@@ -305,11 +328,20 @@ pub fn gosched() {
     let m = m::current().expect("a call has an M");
     let Some(g) = m.goroutine() else { return };
     let p = m.p();
-    let alone = !p.has_queued() && p.peek_next().is_null() && !global::has_global();
+    let alone = !p.has_ready() && !queue::has_global() && !queue::has_first();
     if alone && p.timers.earliest() == NEVER && !p.is_surplus() {
         return;
     }
     switch_out(g, What::Yield);
+}
+
+/// The P of the calling goroutine was taken, and no other is idle: stops until there is one for it. It has run already, so it
+/// goes before what is held back (`burners.rs`).
+pub fn queue_started() {
+    let m = m::current().expect("a call has an M");
+    if let Some(g) = m.goroutine() {
+        switch_out(g, What::Started);
+    }
 }
 
 /// The slice is over: the goroutine and `runnext`, which shares it, go behind the others.
@@ -326,7 +358,7 @@ pub fn give_way() {
 #[inline]
 pub fn queue_next(p: Option<&'static P>, g: &'static G) {
     let Some(p) = p else {
-        global::push(g);
+        queue::push(g);
         return global::wake_one();
     };
     match p.swap_next(g) {
@@ -337,6 +369,16 @@ pub fn queue_next(p: Option<&'static P>, g: &'static G) {
         None if global::IDLE.has_room() => wake_for_lone(p),
         None => {}
     }
+}
+
+/// Readies what a timer has woken late: before all else, unless its last run was a burn (`burners.rs`).
+pub fn queue_urgent(g: &'static G) {
+    if burners::was_burn(g) {
+        queue::push(g);
+    } else {
+        queue::push_urgent(g);
+    }
+    global::wake_one();
 }
 
 /// Something was queued on the calling M's P. With one P there is nobody to wake: this M has it.
@@ -361,7 +403,7 @@ fn wake_for_lone(p: &'static P) {
 #[inline]
 pub fn queue_last(p: Option<&'static P>, g: &'static G) {
     if !p.is_some_and(|p| p.push(g)) {
-        global::push(g);
+        queue::push(g);
     }
 }
 
@@ -414,8 +456,11 @@ fn execute(m: &'static M, g: &'static G) {
 /// Readies everything that is due on `p`, which the caller runs.
 pub fn run_timers(p: &'static P, now: i64, owner: bool) {
     let woken = super::list::GList::new();
+    let m = m::current().expect("timers are run inside");
+    let urgent = m.urgent.replace(m.urgent.get() || burners::at_cap());
     p.timers.run(now, owner, &woken);
     park::ready_all(&woken);
+    m.urgent.set(urgent);
 }
 
 /// Lets an exception that leaves a goroutine's function end the process with a line. Once, before any goroutine.

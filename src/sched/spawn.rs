@@ -53,6 +53,11 @@ pub fn spawn(f: GoFn, arg: *mut c_void, options: Options) -> Result<i64, NoMemor
     Ok(id)
 }
 
+/// What will be told of the end of the calling goroutine, if anything.
+pub fn own_end() -> Option<EndHook> {
+    m::current().and_then(|m| m.curg.get()).and_then(|g| g.on_end.get())
+}
+
 /// How many goroutines there ever were.
 pub fn total() -> i64 {
     let on_ps: i64 = global::ever_ps().map(|p| p.cache.spawned.load(Relaxed)).sum();

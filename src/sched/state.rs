@@ -162,6 +162,12 @@ impl StateWord {
         self.0.load(Acquire) == token.0
     }
 
+    /// Rises with each park.
+    #[cfg(not(loom))]
+    pub fn sequence(&self) -> u64 {
+        self.load_own() >> SEQ_SHIFT
+    }
+
     /// The state in a word, for dumps.
     #[cfg(not(loom))]
     pub fn name(&self) -> &'static str {

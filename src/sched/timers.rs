@@ -12,11 +12,11 @@
 use super::g::G;
 use super::list::GList;
 use super::state::Token;
+use crate::sys::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Relaxed};
 use crate::sys::clock::NEVER;
 use crate::sys::lock::{Rank, RawLock};
 use crate::time::heap::Heap;
 use std::cell::UnsafeCell;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering::*};
 
 /// What a timer shows to the heaps: it stands at the start of the timer's memory.
 pub struct TimerHead {
@@ -30,6 +30,28 @@ pub struct TimerHead {
     pub forget: unsafe fn(&'static TimerHead),
     /// Called for a live entry when the runtime stops: the timer is stopped and has no entry. No lock is held.
     pub lost: unsafe fn(&'static TimerHead),
+    /// The three go from the reference on to the timer and change it. Loom's atomics have no cell of the language in them:
+    /// without this one the compiler takes what is reached by way of the reference to be constant.
+    #[cfg(loom)]
+    changes: UnsafeCell<()>,
+}
+
+impl TimerHead {
+    pub fn new(
+        fire: unsafe fn(&'static TimerHead, u64, i64),
+        forget: unsafe fn(&'static TimerHead),
+        lost: unsafe fn(&'static TimerHead),
+    ) -> Self {
+        TimerHead {
+            live_entry: AtomicU64::new(0),
+            armed: AtomicBool::new(false),
+            fire,
+            forget,
+            lost,
+            #[cfg(loom)]
+            changes: UnsafeCell::new(()),
+        }
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -65,7 +87,7 @@ unsafe impl Sync for Timers {}
 pub struct NoMemory;
 
 impl Timers {
-    pub const fn new() -> Self {
+    pub fn new() -> Self {
         Timers {
             lock: RawLock::new(Rank::Timers),
             heap: UnsafeCell::new(Heap::new()),
@@ -126,6 +148,10 @@ impl Timers {
     /// An entry died: a park with a deadline ended before it, or a timer has a newer entry.
     pub fn one_died(&self) {
         self.dead.fetch_add(1, Relaxed);
+    }
+
+    fn one_dead_less(&self) {
+        let _ = self.dead.fetch_update(Relaxed, Relaxed, |n| n.checked_sub(1));
     }
 
     fn take_all(&self) -> Heap<Entry> {
@@ -216,11 +242,14 @@ impl Timers {
                     g.timed_out.set(true);
                     woken.push_back(g);
                 }
+                Entry::Timer(t, number) if entry.is_live() => timer = Some((t, number)),
                 // One of the dead. The count may trail what a sweep has already dropped.
-                Entry::Wait(..) => {
-                    let _ = self.dead.fetch_update(Relaxed, Relaxed, |n| n.checked_sub(1));
+                Entry::Wait(..) => self.one_dead_less(),
+                Entry::Timer(t, _) => {
+                    self.one_dead_less();
+                    // SAFETY: the entry is off the heap, and with it goes its reference.
+                    unsafe { (t.forget)(t) };
                 }
-                Entry::Timer(t, number) => timer = Some((t, number)),
             }
         }
         if self.dead.load(Relaxed) > 64 && self.dead.load(Relaxed) * 4 > heap.len() {

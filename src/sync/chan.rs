@@ -16,6 +16,7 @@
 //! *Without the lock.* The try forms look first, as Go's do: what they read may be old, but it was so at some moment
 //! of the call. A try-receive reads empty, then closed, then empty again: once closed, empty stays.
 
+use super::block::{alloc, dealloc};
 use super::waitq::{WaitQueue, Waiter};
 use crate::error::{Error, Result};
 use crate::sched::g::G;
@@ -104,7 +105,7 @@ impl Chan {
     fn make_any(elem_size: usize, cap: usize, fed: bool) -> Option<NonNull<Chan>> {
         let (layout, _) = Self::layout(elem_size, cap)?;
         // SAFETY: the layout is not empty, it holds at least the header.
-        let at = NonNull::new(unsafe { std::alloc::alloc(layout) })?.cast::<Chan>();
+        let at = NonNull::new(unsafe { alloc(layout) })?.cast::<Chan>();
         let chan = Chan {
             lock: RawLock::new(Rank::Channel),
             closed: AtomicBool::new(false),
@@ -166,7 +167,7 @@ impl Chan {
             // SAFETY: no reference and no waiter is left, so nobody can reach it; made with this very layout.
             unsafe {
                 ptr::drop_in_place(this.as_ptr());
-                std::alloc::dealloc(this.as_ptr().cast(), layout);
+                dealloc(this.as_ptr().cast(), layout);
             }
         }
     }
@@ -187,6 +188,11 @@ impl Chan {
         self.lock.lock();
         self.owner.set(Some(owner));
         self.lock.unlock();
+    }
+
+    /// Whether it is about to be freed: by somebody else, and nobody can receive from it any more. Under the lock.
+    pub fn is_dying(&self) -> bool {
+        self.dying.get()
     }
 
     /// Throws away what is buffered. True if there was anything.
@@ -443,6 +449,12 @@ impl Chan {
         nothing && !self.is_closed()
     }
 
+    /// For models that have to know that somebody waits.
+    #[cfg(loom)]
+    pub fn has_receiver(&self) -> bool {
+        self.receivers_waiting.load(Relaxed) != 0
+    }
+
     /// Closes the channel and wakes every waiter.
     pub fn close(&self) -> Result {
         self.lock.lock();
@@ -463,6 +475,14 @@ impl Chan {
             park::ready(g);
         }
         Ok(())
+    }
+}
+
+/// What is freed is out of use. Since this changes the lock, loom tries every use of it on both sides of the end.
+#[cfg(loom)]
+impl Drop for Chan {
+    fn drop(&mut self) {
+        assert!(self.lock.try_lock(), "freed under its lock");
     }
 }
 

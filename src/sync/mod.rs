@@ -1,5 +1,6 @@
 //! Channels and locks: everything here is a queue of waiters and the waist of the scheduler.
 
+pub mod block;
 pub mod chan;
 pub mod select;
 pub mod waitq;

@@ -60,15 +60,15 @@ impl Mutex {
     /// Takes the lock if it is free at this moment and nobody is being handed it.
     #[inline(always)]
     pub fn try_lock(&self) -> Result {
-        if self.state.compare_exchange(0, LOCKED, Acquire, Relaxed).is_ok() || self.try_lock_slow() {
-            Ok(())
-        } else {
-            Err(Error::Again)
+        match self.state.compare_exchange(0, LOCKED, Acquire, Relaxed) {
+            Ok(_) => Ok(()),
+            Err(state) if self.try_lock_slow(state) => Ok(()),
+            Err(_) => Err(Error::Again),
         }
     }
 
-    fn try_lock_slow(&self) -> bool {
-        let mut state = self.state.load(Relaxed);
+    #[inline(always)]
+    fn try_lock_slow(&self, mut state: u64) -> bool {
         while state & LOCKED == 0 {
             match self.state.compare_exchange_weak(state, state | LOCKED, Acquire, Relaxed) {
                 Ok(_) => return true,
@@ -153,10 +153,13 @@ impl Mutex {
         self.state.fetch_and(!clear, Release);
     }
 
-    /// Lets go of a mutex that nobody waits for. False, and nothing, if it is in any other state.
+    /// Lets go of a mutex that nobody need be woken for. False, and nothing, if it is in any other state.
     #[inline(always)]
     pub fn unlock_fast(&self) -> bool {
-        self.state.compare_exchange(LOCKED, 0, Release, Relaxed).is_ok()
+        let Err(state) = self.state.compare_exchange(LOCKED, 0, Release, Relaxed) else { return true };
+        // Or one that waits is on its way to it already.
+        state & (LOCKED | QUEUE | WOKEN | STARVING) == LOCKED | WOKEN
+            && self.state.compare_exchange(state, state & !LOCKED, Release, Relaxed).is_ok()
     }
 
     /// Lets go, in whatever state the mutex is. `NotPermitted` if it is not locked.

@@ -93,13 +93,41 @@ unsafe fn run(
     timeout: Timeout,
     mut random: impl FnMut() -> u32,
 ) -> Result<Went> {
-    slots.sort_unstable_by_key(|s| std::ptr::from_ref(s.chan).addr());
     // The order of the looks: a random permutation, so that of several ready cases each is as likely as the others.
     for i in 0..order.len() {
         let j = ((random() as u64 * (i as u64 + 1)) >> 32) as usize;
         order[i] = order[j];
         order[j] = i as u16;
     }
+    // The first that may go, with no lock but its own: what is done under that was ready then. Only "none of them" is an answer
+    // that takes all locks at once. The locks of channels that others are busy with are dear.
+    for &i in order.iter() {
+        let slot = &slots[i as usize];
+        let nothing = match slot.case.dir {
+            Dir::Send => slot.chan.is_full(),
+            Dir::Recv => slot.chan.is_empty(),
+        };
+        if nothing {
+            continue;
+        }
+        slot.chan.lock().lock();
+        // SAFETY: the channel is locked, and the caller vouches for the element.
+        let step = unsafe {
+            match slot.case.dir {
+                Dir::Send => slot.chan.send_now(slot.case.elem),
+                Dir::Recv => slot.chan.recv_now(slot.case.elem),
+            }
+        };
+        let went = slot.index;
+        slot.chan.lock().unlock();
+        if let Step::Done(result, served) = step {
+            if let Some(g) = served {
+                park::ready(g);
+            }
+            return Ok((went, result));
+        }
+    }
+    slots.sort_unstable_by_key(|s| std::ptr::from_ref(s.chan).addr());
     let all = All::of(slots);
     all.lock();
     for &i in order.iter() {

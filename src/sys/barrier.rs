@@ -14,7 +14,26 @@ fn membarrier(command: i32) -> bool {
 
 /// Tells the kernel that this process will ask. Again after a fork.
 pub fn register() {
-    REGISTERED.store(membarrier(REGISTER), Relaxed);
+    REGISTERED.store(membarrier(REGISTER) && membarrier(EXPEDITED), Relaxed);
+}
+
+/// As if the kernel had none.
+pub fn do_without() {
+    REGISTERED.store(false, Relaxed);
+}
+
+/// Whether the barrier is the kernel's, and so costs microseconds and not milliseconds.
+pub fn is_cheap() -> bool {
+    REGISTERED.load(Relaxed)
+}
+
+/// The same for threads whose entries have a fence where the kernel has no barrier.
+pub fn on_entries() {
+    fence(SeqCst);
+    if REGISTERED.load(Relaxed) {
+        membarrier(EXPEDITED);
+    }
+    fence(SeqCst);
 }
 
 /// After it, whatever another thread wrote before is seen here, and whatever was written here before is seen by what the

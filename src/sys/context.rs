@@ -44,6 +44,7 @@ pub type Entry = unsafe extern "C" fn(*const (), *const ()) -> !;
 unsafe extern "C" {
     fn gort_switch(save_sp: *mut *mut u8, to_sp: *mut u8, transfer: *const ()) -> *const ();
     fn gort_first();
+    fn gort_call(f: unsafe extern "C" fn(*mut c_void), arg: *mut c_void, frame: *const u8);
     fn gort_restart(stack_top: *mut u8, arg: *const (), entry: Entry) -> !;
 }
 
@@ -160,6 +161,15 @@ pub unsafe fn switch(save: *mut *mut u8, to: *mut u8, transfer: *const ()) -> *c
 pub unsafe fn switch(save: *mut *mut u8, to: *mut u8, transfer: *const ()) -> *const () {
     // SAFETY: as the caller promises.
     unsafe { gort_switch(save, to, transfer) }
+}
+
+/// Calls `f(arg)` here, in the FP control state of the context that is suspended at `sp`.
+///
+/// # Safety
+/// `f(arg)` is sound to call. `sp` comes from a switch, and nobody resumes it meanwhile.
+pub unsafe fn call(f: unsafe extern "C" fn(*mut c_void), arg: *mut c_void, sp: *const u8) {
+    // SAFETY: as the caller promises.
+    unsafe { gort_call(f, arg, sp) }
 }
 
 /// Leaves the present frames for good and enters `entry(null, arg)` at `stack_top`.

@@ -6,7 +6,9 @@
 //! Every lock has a rank ([`Rank`]). A thread takes locks in rising rank only; several channels are taken in
 //! address order. Debug builds check it.
 
-use crate::sys::atomic::{Acquire, AtomicU32, Relaxed, Release, spin_hint};
+#[cfg(not(loom))]
+use crate::sys::atomic::spin_hint;
+use crate::sys::atomic::{Acquire, AtomicU32, Relaxed, Release};
 
 /// The order of locks, lowest first. `docs/HACKING.md` carries the same list with what each one guards.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -96,7 +98,8 @@ impl RawLock {
         #[cfg(debug_assertions)]
         ranks::dropped(self.rank);
         let at: *const AtomicU32 = &self.word;
-        if self.word.swap(FREE, Release) != HELD {
+        let was = self.word.swap(FREE, Release);
+        if was != HELD || cfg!(loom) {
             Self::wake_one(at);
         }
     }
@@ -108,7 +111,9 @@ impl RawLock {
     }
 
     #[cfg(loom)]
-    fn wake_one(_: *const AtomicU32) {}
+    fn wake_one(at: *const AtomicU32) {
+        waiting::wake(at);
+    }
 
     #[cfg(not(loom))]
     #[cold]
@@ -130,7 +135,34 @@ impl RawLock {
     #[cfg(loom)]
     fn lock_slow(&self) {
         while self.word.compare_exchange(FREE, HELD, Acquire, Relaxed).is_err() {
-            spin_hint();
+            waiting::wait(&self.word);
+        }
+    }
+}
+
+/// Who waits for a lock in a model. They sleep: two that look again and again, while a third is about to let go, have runs
+/// without end, which no bound on preemptions cuts.
+#[cfg(loom)]
+mod waiting {
+    use crate::sys::atomic::AtomicU32;
+    use loom::thread::{self, Thread};
+    use std::sync::Mutex;
+
+    loom::lazy_static! {
+        static ref WAITING: Mutex<Vec<(usize, Thread)>> = Mutex::new(Vec::new());
+    }
+
+    /// The caller has just found the word taken: loom lets no other thread go between the two.
+    pub fn wait(word: *const AtomicU32) {
+        let own = thread::current();
+        WAITING.lock().unwrap().push((word.addr(), own));
+        thread::park();
+    }
+
+    pub fn wake(word: *const AtomicU32) {
+        let woken: Vec<_> = WAITING.lock().unwrap().extract_if(.., |w| w.0 == word.addr()).collect();
+        for (_, thread) in woken {
+            thread.unpark();
         }
     }
 }

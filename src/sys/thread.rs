@@ -62,6 +62,56 @@ pub unsafe fn spawn(name: &CStr, stack: usize, f: unsafe fn(*const ()), arg: *co
     }
 }
 
+/// The kernel's number of the calling thread.
+pub fn own_id() -> i32 {
+    // SAFETY: has no preconditions.
+    unsafe { libc::gettid() }
+}
+
+/// Whether a thread of this process sleeps in the kernel, by the kernel's word. False where that is not to be had.
+pub fn sleeps(tid: i32) -> bool {
+    use std::io::Write;
+    let mut path = [0u8; 64];
+    if write!(&mut path[..], "/proc/self/task/{tid}/syscall\0").is_err() {
+        return false;
+    }
+    let mut text = [0u8; 16];
+    // SAFETY: a string that ends in zero; the descriptor is closed once; room for what is read.
+    let n = unsafe {
+        let fd = libc::open(path.as_ptr().cast(), libc::O_RDONLY | libc::O_CLOEXEC);
+        if fd < 0 {
+            return false;
+        }
+        let n = libc::read(fd, text.as_mut_ptr().cast(), text.len());
+        libc::close(fd);
+        n
+    };
+    n > 0 && !text.starts_with(b"running")
+}
+
+/// A short time slice of the system's for the calling thread: it is to run soon after it wakes, and never for long. Since
+/// Linux 6.12; elsewhere nothing changes.
+pub fn short_slices(ns: u64) {
+    #[repr(C)]
+    struct Attributes {
+        size: u32,
+        policy: u32,
+        flags: u64,
+        nice: i32,
+        priority: u32,
+        runtime: u64,
+        deadline: u64,
+        period: u64,
+    }
+    let size = size_of::<Attributes>() as u32;
+    const KEEP_POLICY: u64 = 8;
+    // SAFETY: asks for a number.
+    let nice = unsafe { libc::getpriority(libc::PRIO_PROCESS, 0) };
+    let a = Attributes { size, policy: 0, flags: KEEP_POLICY, nice, priority: 0, runtime: ns, deadline: 0, period: 0 };
+    // SAFETY: the attributes of the calling thread, by a struct that carries its size.
+    unsafe { libc::syscall(libc::SYS_sched_setattr, 0, &a, 0) };
+}
+
 /// The stack of the calling thread.
 pub fn own_stack() -> Extent {
     // SAFETY: attributes of a live thread, its own, with room for what is asked; destroyed once.

@@ -18,20 +18,32 @@
 
 use crate::error::{Error, Result};
 use crate::sched::g::{EndHook, GoFn};
+use crate::sched::home;
 use crate::sched::list::GList;
 use crate::sched::park::{self, Commit};
 use crate::sched::spawn::{self, Options};
 use crate::sched::state::Kind;
 use crate::sched::timers::{TimerHead, Timers};
-use crate::sched::{global, m};
+use crate::sync::block::{alloc, dealloc};
 use crate::sync::chan::{Chan, Owner, Step};
 use crate::sync::waitq::{WaitQueue, Waiter};
-use crate::sys::clock::{self, NEVER};
+use crate::sys::atomic::{AcqRel, AtomicUsize, Relaxed};
+use crate::sys::clock::NEVER;
 use crate::sys::lock::{Rank, RawLock};
-use std::cell::Cell;
+use std::alloc::Layout;
 use std::ffi::c_void;
 use std::ptr::{self, NonNull};
-use std::sync::atomic::{AtomicUsize, Ordering::*};
+
+#[cfg(not(loom))]
+use crate::sys::clock;
+#[cfg(not(loom))]
+use std::cell::Cell;
+
+#[cfg(loom)]
+use super::clock_model as clock;
+/// Under loom every access to a cell is checked: it must come after those of other threads, by way of the lock.
+#[cfg(loom)]
+use loom::cell::Cell;
 
 /// What happens when the time comes.
 #[derive(Clone, Copy)]
@@ -67,11 +79,10 @@ const TRY_AGAIN: i64 = 1_000_000;
 
 impl Timer {
     fn make(job: Job, period: i64) -> Option<&'static Timer> {
-        let layout = std::alloc::Layout::new::<Timer>();
         // SAFETY: the layout is not empty.
-        let at = NonNull::new(unsafe { std::alloc::alloc(layout) })?.cast::<Timer>();
+        let at = NonNull::new(unsafe { alloc(Layout::new::<Timer>()) })?.cast::<Timer>();
         let timer = Timer {
-            head: TimerHead { live_entry: 0.into(), armed: false.into(), fire, forget, lost },
+            head: TimerHead::new(fire, forget, lost),
             refs: AtomicUsize::new(1),
             lock: RawLock::new(Rank::Timer),
             when: Cell::new(0),
@@ -130,6 +141,7 @@ impl Timer {
             let t = unsafe { &*t.cast::<Timer>() };
             t.lock.lock();
             t.head.armed.store(false, Relaxed);
+            t.drop_entry();
             t.lock.unlock();
             t.unref();
         }
@@ -141,19 +153,16 @@ impl Timer {
 
     /// Wants to fire at `when`. Under the lock.
     fn arm(&'static self, when: i64) -> Result {
-        if let Some((entry, heap)) = self.entry.get() {
+        if let Some((entry, _)) = self.entry.get() {
             if entry <= when {
                 // It comes up first, and is then put right.
                 self.when.set(when);
                 self.head.armed.store(true, Relaxed);
                 return Ok(());
             }
-            heap.one_died();
+            self.drop_entry();
         }
-        if when == NEVER {
-            self.head.live_entry.fetch_add(1, Relaxed);
-            self.entry.set(None);
-        } else {
+        if when != NEVER {
             self.put(when)?;
         }
         self.when.set(when);
@@ -161,24 +170,26 @@ impl Timer {
         Ok(())
     }
 
+    /// The entry, if there is one, counts no more: the next sweep takes it. Under the lock.
+    fn drop_entry(&self) {
+        if let Some((_, heap)) = self.entry.replace(None) {
+            self.head.live_entry.store(self.head.live_entry.load(Relaxed) + 1, Relaxed);
+            heap.one_died();
+        }
+    }
+
     /// Makes a new entry the live one. Under the lock.
     fn put(&'static self, when: i64) -> Result {
-        let own = m::current().and_then(|m| m.p.get());
-        let p = own.unwrap_or_else(global::some_p);
         let number = self.head.live_entry.load(Relaxed) + 1;
         self.refs.fetch_add(1, Relaxed);
         // Before the entry is in the heap, where a sweep may compare the two at once.
         self.head.live_entry.store(number, Relaxed);
-        if p.timers.arm_timer(when, &self.head, number).is_err() {
+        let Ok(heap) = home::arm_timer(when, &self.head, number) else {
             self.refs.fetch_sub(1, Relaxed);
             self.entry.set(None);
             return Err(Error::NoMemory);
-        }
-        self.entry.set(Some((when, &p.timers)));
-        if own.is_none() {
-            // Nobody who schedules on that P need be awake.
-            global::wake_one();
-        }
+        };
+        self.entry.set(Some((when, heap)));
         Ok(())
     }
 
@@ -223,8 +234,7 @@ impl Timer {
 
     /// Stops it, and waits for its function if that runs. False if it was not pending, or called from the function.
     pub fn stop_wait(&self) -> Result<bool> {
-        let own = m::current().and_then(|m| m.curg.get()).and_then(|g| g.on_end.get());
-        if own.is_some_and(|hook| ptr::eq(hook.arg, ptr::from_ref(self).cast())) {
+        if spawn::own_end().is_some_and(|hook| ptr::eq(hook.arg, ptr::from_ref(self).cast())) {
             return Ok(false);
         }
         self.lock.lock();
@@ -249,7 +259,11 @@ impl Timer {
 
     /// Stops it and gives the owner's reference back.
     pub fn free(&self) {
-        self.stop();
+        self.lock.lock();
+        self.take_back();
+        // It may have been meant for a time far away: what is freed must not stay until then.
+        self.drop_entry();
+        self.lock.unlock();
         self.unref_with_chan();
     }
 
@@ -275,7 +289,7 @@ impl Timer {
             // SAFETY: the last reference; made with this layout.
             unsafe {
                 ptr::drop_in_place(at);
-                std::alloc::dealloc(at.cast(), std::alloc::Layout::new::<Timer>());
+                dealloc(at.cast(), Layout::new::<Timer>());
             }
         }
     }
@@ -323,11 +337,18 @@ impl Timer {
                 self.put_again(next);
             }
         }
-        // SAFETY: while it was armed its owner had not freed it, and `free` waits for the lock.
-        unsafe { chan.as_ref() }.lock().lock();
+        // SAFETY: while it was armed its owner had not freed it, and `free` and `drop_timer` wait for the lock.
+        let to = unsafe { chan.as_ref() };
+        to.lock().lock();
+        if to.is_dying() {
+            // That of an `rt_after`: whoever frees it waits for the timer's lock, and for nothing after that.
+            to.lock().unlock();
+            self.lock.unlock();
+            return;
+        }
         let at = clock::now();
         // SAFETY: the channel is locked, and its elements are times. A full one means a slow receiver: dropped.
-        let step = unsafe { chan.as_ref().send_now((&raw const at).cast()) };
+        let step = unsafe { to.send_now((&raw const at).cast()) };
         self.lock.unlock();
         // The receiver just served may have been the last that knew the channel of an `rt_after`. Its end takes the lock of
         // the timer, so that goes first; a stop that gets it waits for the channel's.
@@ -374,6 +395,22 @@ impl Timer {
             park::ready(g);
         }
         self.unref();
+    }
+}
+
+/// What is freed is out of use: loom checks that all that was done to the cells came before, and since this changes the
+/// atomics as well, it tries every use of them on both sides of the end.
+#[cfg(loom)]
+impl Drop for Timer {
+    fn drop(&mut self) {
+        // First, since the lock would order what the count of references has to order.
+        self.when.set(0);
+        self.period.set(0);
+        self.entry.set(None);
+        self.running.set(0);
+        self.head.live_entry.store(0, Relaxed);
+        self.head.armed.store(false, Relaxed);
+        assert!(self.lock.try_lock(), "freed under its lock");
     }
 }
 

@@ -1,0 +1,47 @@
+//! Blocking calls of the program's that it announces: on the scheduler's stack of the thread, which is large, and without the
+//! P, which goes to another thread at once.
+//!
+//! While the function runs the goroutine stands for its thread: what would park it blocks the thread (`G::on_thread`). It
+//! is a thread without a P as those that lost theirs are, and comes back as they do (`burners.rs`).
+
+use super::g::{G, GoFn};
+use super::m::{self, M};
+use super::{burners, global, handshake, locked, queue, run};
+use crate::sys::context;
+use std::ffi::c_void;
+
+/// Runs `f(arg)` so. On a plain thread, and nested, it just runs.
+pub fn call(m: &'static M, f: GoFn, arg: *mut c_void) {
+    match m.goroutine() {
+        Some(g) => run::switch_out(g, run::What::Blocking { f, arg }),
+        None => {
+            handshake::leave_for_user();
+            // SAFETY: the caller of rt_blocking vouches for its function and argument.
+            unsafe { f(arg) };
+            let _ = handshake::enter();
+        }
+    }
+}
+
+/// On g0, with the goroutine's registers saved. Answers it if it goes on at once.
+pub fn on_g0(m: &'static M, g: &'static G, f: GoFn, arg: *mut c_void) -> Option<&'static G> {
+    g.on_thread.set(true);
+    locked::give_p_away(m);
+    burners::begins_to_block(m);
+    handshake::leave_for_user();
+    // SAFETY: the caller of rt_blocking vouches for its function and argument; the goroutine is suspended at its sp.
+    unsafe { context::call(f, arg, g.sp.get()) };
+    let _ = handshake::enter();
+    debug_assert!(m::current().is_some_and(|now| std::ptr::eq(now, m)), "a worker's own stack stays on its thread");
+    let _ = burners::comes_back(m);
+    g.on_thread.set(false);
+    if let Some(p) = global::take_idle_p() {
+        p.new_slice();
+        locked::take(m, p);
+        return Some(g);
+    }
+    g.word.requeue();
+    queue::push_started(g);
+    global::wake_one();
+    None
+}
