@@ -12,6 +12,8 @@ use super::m::M;
 use super::monitor;
 use super::p::P;
 use super::queue;
+use super::timers::Timers;
+use crate::sys::atomic::full_fence;
 use crate::sys::clock::NEVER;
 use crate::sys::lock::{Rank, RawLock};
 use crate::sys::stack::Class;
@@ -171,6 +173,17 @@ pub fn set_procs(n: u32) -> bool {
 /// How many Ps that are surplus somebody still has.
 pub fn surplus_held() -> usize {
     ever_ps().filter(|p| p.is_surplus() && !p.m.load(Relaxed).is_null()).count()
+}
+
+/// Somebody without a P has put a deadline into the heap of one, which may have become surplus and been emptied meanwhile: either
+/// we see that it is surplus, or whoever empties it sees the deadline.
+pub fn armed_elsewhere(heap: &'static Timers) {
+    full_fence();
+    if ever_ps().any(|p| ptr::eq(&p.timers, heap) && p.is_surplus()) {
+        p(0).timers.take_over(heap);
+    }
+    // Nobody who schedules on that P need be awake.
+    wake_one();
 }
 
 /// Moves what a P that nobody runs any more has to where others find it.

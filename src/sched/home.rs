@@ -11,8 +11,7 @@ pub fn arm_timer(when: i64, t: &'static TimerHead, number: u64) -> Result<&'stat
     let heap = &own.unwrap_or_else(global::some_p).timers;
     heap.arm_timer(when, t, number)?;
     if own.is_none() {
-        // Nobody who schedules on that P need be awake.
-        global::wake_one();
+        global::armed_elsewhere(heap);
     }
     Ok(heap)
 }

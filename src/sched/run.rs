@@ -219,8 +219,7 @@ fn finish_user(
         }
         timers.armed();
         if m.p.get().is_none() {
-            // Nobody who schedules on that P need be awake.
-            global::wake_one();
+            global::armed_elsewhere(timers);
         }
     }
     None

@@ -60,22 +60,8 @@ impl Mutex {
     /// Takes the lock if it is free at this moment and nobody is being handed it.
     #[inline(always)]
     pub fn try_lock(&self) -> Result {
-        match self.state.compare_exchange(0, LOCKED, Acquire, Relaxed) {
-            Ok(_) => Ok(()),
-            Err(state) if self.try_lock_slow(state) => Ok(()),
-            Err(_) => Err(Error::Again),
-        }
-    }
-
-    #[inline(always)]
-    fn try_lock_slow(&self, mut state: u64) -> bool {
-        while state & LOCKED == 0 {
-            match self.state.compare_exchange_weak(state, state | LOCKED, Acquire, Relaxed) {
-                Ok(_) => return true,
-                Err(now) => state = now,
-            }
-        }
-        false
+        // One instruction, whatever the other flags are: where it was locked already nothing has changed.
+        if self.state.fetch_or(LOCKED, Acquire) & LOCKED == 0 { Ok(()) } else { Err(Error::Again) }
     }
 
     /// Takes the lock when the fast path (a `try_lock`) has failed.
@@ -156,7 +142,10 @@ impl Mutex {
     /// Lets go of a mutex that nobody need be woken for. False, and nothing, if it is in any other state.
     #[inline(always)]
     pub fn unlock_fast(&self) -> bool {
-        let Err(state) = self.state.compare_exchange(LOCKED, 0, Release, Relaxed) else { return true };
+        let state = self.state.load(Relaxed);
+        if state == LOCKED {
+            return self.state.compare_exchange(LOCKED, 0, Release, Relaxed).is_ok();
+        }
         // Or one that waits is on its way to it already.
         state & (LOCKED | QUEUE | WOKEN | STARVING) == LOCKED | WOKEN
             && self.state.compare_exchange(state, state & !LOCKED, Release, Relaxed).is_ok()

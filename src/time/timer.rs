@@ -321,7 +321,9 @@ impl Timer {
 
     fn put_again(&'static self, when: i64) {
         if when != NEVER && self.put(when).is_err() {
-            crate::throw!("no memory for the entry of a timer that was just taken off a heap");
+            // A thief has taken the entry off one heap, and its own has no room.
+            self.head.armed.store(false, Relaxed);
+            crate::sys::throw::print_line(format_args!("gort: no memory for a timer: it is stopped"));
         }
     }
 
