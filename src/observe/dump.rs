@@ -11,7 +11,7 @@
 use super::frames::{self, Code};
 use crate::sched::g::{self, G};
 use crate::sched::state::Kind;
-use crate::sched::{global, monitor, spawn};
+use crate::sched::{global, m, monitor, spawn};
 use crate::sys::{clock, errno, thread};
 use std::ffi::{CStr, c_int};
 use std::fmt::{self, Write};
@@ -92,6 +92,39 @@ pub fn hog(g: &'static G, held: i64) {
         let _ = one_hog(&mut out, g, held, (&raw const here).cast());
         out.flush();
     });
+}
+
+/// Looks at a fault: where it is in the guard of the running goroutine's stack, says so, with the stack. In a signal handler.
+pub fn fault(address: *const u8, sp: *const u8) {
+    let Some(g) = m::current().and_then(m::M::any_goroutine) else { return };
+    let (stack, class) = (g.stack.get(), g.class.get());
+    let extent = stack.extent(class);
+    if stack.is_none()
+        || !(extent.low.wrapping_sub(class.guard()).cast_const()..extent.low.cast_const()).contains(&address)
+    {
+        return;
+    }
+    let mut out = Out::new(2);
+    let _ = overflow(&mut out, g, class.size() >> 10);
+    out.flush();
+    let _ = frames_of(&mut out, &Code::of_process(), g, sp.max(extent.low));
+    let _ = started(&mut out, g);
+    out.flush();
+}
+
+fn overflow(out: &mut Out, g: &'static G, kib: usize) -> fmt::Result {
+    write!(out, "gort: stack overflow: goroutine {}", g.id.load(Relaxed))?;
+    // Without the lock: it is the goroutine's own, and only its end drops the name.
+    // SAFETY: null, or a name that lives as long as the goroutine.
+    if let Some(name) = unsafe { g.name.load(Acquire).as_ref() }
+        && let Ok(name) = CStr::from_bytes_until_nul(&name.0)
+    {
+        write!(out, " \"{}\"", name.to_string_lossy())?;
+    }
+    writeln!(
+        out,
+        " has used up its {kib} KiB; rt_go_with (stack_size) or RT_STACK_SIZE give it more, rt_blocking a thread's"
+    )
 }
 
 fn one_hog(out: &mut Out, g: &'static G, held: i64, sp: *const u8) -> fmt::Result {

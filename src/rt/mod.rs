@@ -18,7 +18,7 @@ use crate::sched::{find, global, monitor, report, run as sched_run};
 use crate::sys::lock::{Rank, RawLock};
 use crate::sys::stack::{self, Class};
 use crate::sys::throw::{install_panic_hook, print_line};
-use crate::sys::{barrier, checkers, clock, cpu, errno, futex};
+use crate::sys::{barrier, checkers, clock, cpu, errno, fault, futex};
 use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicU8, AtomicU32, Ordering::*};
 
@@ -104,6 +104,9 @@ fn start_locked(config: Config, on_bad: OnBad) -> Result {
     barrier::register();
     if debug.nomembarrier {
         barrier::do_without();
+    }
+    if !debug.nosegv {
+        fault::install(dump::fault);
     }
     report::set_hook(debug.hogs.then_some(dump::hog));
     if !global::reserve(procs, class) {
@@ -195,6 +198,8 @@ struct Debug {
     hogs: bool,
     /// Do as if the kernel had no membarrier.
     nomembarrier: bool,
+    /// Leave SIGSEGV and SIGBUS alone.
+    nosegv: bool,
 }
 
 fn debug_words(on_bad: OnBad) -> Result<Debug> {
@@ -204,6 +209,7 @@ fn debug_words(on_bad: OnBad) -> Result<Debug> {
         match word {
             "hogs" => debug.hogs = true,
             "nomembarrier" => debug.nomembarrier = true,
+            "nosegv" => debug.nosegv = true,
             _ if on_bad == OnBad::Refuse => return Err(Error::Invalid),
             _ => print_line(format_args!("gort: warning: RT_DEBUG: unknown word {word}")),
         }

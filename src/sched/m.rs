@@ -11,6 +11,7 @@ use super::global;
 use super::list::GList;
 use super::p::{P, SpawnCache};
 use crate::sys::checkers::{self, Extent};
+use crate::sys::fault::AltStack;
 use crate::sys::thread::{self, Thread};
 use crate::sys::{barrier, cxx, errno, mem, tls};
 use std::cell::{Cell, UnsafeCell};
@@ -68,6 +69,8 @@ pub struct M {
     pub urgent: Cell<bool>,
     /// When the monitor asked for a report.
     pub hog_since: AtomicI64,
+    /// Where signal handlers run that ask for it. The thread's own.
+    alt_stack: UnsafeCell<AltStack>,
     /// The thread of a worker, to be joined.
     pub thread: UnsafeCell<Option<Thread>>,
     /// The next idle M, while this one is on that list; or the next unused one.
@@ -109,6 +112,7 @@ impl M {
             cpu_lost: Cell::new(-1),
             urgent: Cell::new(false),
             hog_since: AtomicI64::new(0),
+            alt_stack: UnsafeCell::new(AltStack::NONE),
             thread: UnsafeCell::new(None),
             idle_link: Cell::new(None),
             all_link: Cell::new(None),
@@ -180,6 +184,8 @@ impl M {
         if checkers::on() {
             checkers::removed(self.g0_number.get(), self.g0_extent.get());
         }
+        // SAFETY: the M is this thread's, which runs no handler.
+        unsafe { (*self.alt_stack.get()).take_off() };
         tls::set(ptr::null_mut());
         self.attention.reset(OUTSIDE, false);
         free(self);
@@ -190,6 +196,8 @@ impl M {
         self.bind(true);
         self.cxx.set(cxx::globals());
         exact_wakeups();
+        // SAFETY: the M is this thread's.
+        unsafe { (*self.alt_stack.get()).put_on() };
         if checkers::on() {
             self.g0_extent.set(thread::own_stack());
             self.g0_number.set(checkers::added(self.g0_extent.get()));

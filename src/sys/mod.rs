@@ -21,6 +21,8 @@ pub mod cxx;
 #[cfg(not(loom))]
 pub mod errno;
 #[cfg(not(loom))]
+pub mod fault;
+#[cfg(not(loom))]
 pub mod mem;
 #[cfg(not(loom))]
 pub mod stack;
