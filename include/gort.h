@@ -1146,7 +1146,7 @@ RT_NOEXCEPT;
  * @param fd  a descriptor to write to
  * Returns RT_OK.
  * Errors: what write answers, such as -EBADF.
- * Call from: any thread. Blocks: the thread, as write does. Since 0.1.
+ * Call from: any thread. Blocks: the caller, as write does. Since 0.1.
  */
 int rt_dump(int fd)
 RT_NOEXCEPT;

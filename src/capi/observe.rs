@@ -3,8 +3,9 @@
 use super::base::{RT_EINVAL, RT_OK};
 use super::{entry, known_size};
 use crate::observe::{dump, stats};
+use crate::sched::blocking;
 use crate::sys::errno;
-use std::ffi::c_int;
+use std::ffi::{c_int, c_void};
 
 /// What rt_stats_read answers. Set struct_size; the rest is written.
 #[repr(C)]
@@ -80,11 +81,29 @@ pub unsafe extern "C" fn rt_stats_read(stats: *mut rt_stats) -> c_int {
  * @param fd  a descriptor to write to
  * Returns RT_OK.
  * Errors: what write answers, such as -EBADF.
- * Call from: any thread. Blocks: the thread, as write does. Since 0.1.
+ * Call from: any thread. Blocks: the caller, as write does. Since 0.1.
  */
 #[unsafe(no_mangle)]
 pub extern "C" fn rt_dump(fd: c_int) -> c_int {
-    entry(|_| -dump::write(fd))
+    struct Call {
+        fd: c_int,
+        answer: c_int,
+    }
+    unsafe extern "C" fn write(call: *mut c_void) {
+        // SAFETY: the call below, which waits for this function.
+        let call = unsafe { &mut *call.cast::<Call>() };
+        call.answer = entry(|_| -dump::write(call.fd));
+    }
+    let mut call = Call { fd, answer: RT_OK };
+    // The stack of a goroutine may be small, and the descriptor slow.
+    entry(|m| {
+        if m.in_commit.get() {
+            call.answer = -dump::write(fd);
+        } else {
+            blocking::call(m, write, (&raw mut call).cast());
+        }
+    });
+    call.answer
 }
 
 /**

@@ -107,8 +107,9 @@ pub fn fault(address: *const u8, sp: *const u8) {
     let mut out = Out::new(2);
     let _ = overflow(&mut out, g, class.size() >> 10);
     out.flush();
-    let _ = frames_of(&mut out, &Code::of_process(), g, sp.max(extent.low));
-    let _ = started(&mut out, g);
+    let code = Code::of_process();
+    let _ = frames_of(&mut out, &code, g, sp.max(extent.low));
+    let _ = started(&mut out, &code, g);
     out.flush();
 }
 
@@ -131,8 +132,9 @@ fn one_hog(out: &mut Out, g: &'static G, held: i64, sp: *const u8) -> fmt::Resul
     write!(out, "gort: hog: goroutine {}", g.id.load(Relaxed))?;
     name(out, g)?;
     writeln!(out, " held its processor for {} ms and more without a call:", held / 1_000_000)?;
-    frames_of(out, &Code::of_process(), g, sp)?;
-    started(out, g)
+    let code = Code::of_process();
+    frames_of(out, &code, g, sp)?;
+    started(out, &code, g)
 }
 
 fn everything(out: &mut Out) -> fmt::Result {
@@ -160,7 +162,7 @@ fn goroutine(out: &mut Out, code: &Code, g: &'static G, now: i64) -> fmt::Result
             out.write_str("  (it has gone on meanwhile)\n")?;
         }
     }
-    started(out, g)
+    started(out, code, g)
 }
 
 fn name(out: &mut Out, g: &'static G) -> fmt::Result {
@@ -170,10 +172,10 @@ fn name(out: &mut Out, g: &'static G) -> fmt::Result {
     })
 }
 
-fn started(out: &mut Out, g: &'static G) -> fmt::Result {
+fn started(out: &mut Out, code: &Code, g: &'static G) -> fmt::Result {
     let Some(f) = g.entry.get() else { return Ok(()) };
     out.write_str("  started at ")?;
-    show(out, f as usize)
+    show(out, code, f as usize)
 }
 
 /// Why it waits: what the caller of a park said, or the kind of wait.
@@ -218,8 +220,8 @@ fn frames_of(out: &mut Out, code: &Code, g: &'static G, sp: *const u8) -> fmt::R
     result
 }
 
-fn show(out: &mut Out, address: usize) -> fmt::Result {
-    match frames::place(address) {
+fn show(out: &mut Out, code: &Code, address: usize) -> fmt::Result {
+    match frames::place(&code.symbols, address) {
         Some(place) => line(out, &place),
         None => writeln!(out, "{address:#x}"),
     }

@@ -2,14 +2,16 @@
 //!
 //! Frames of C code have no chain to follow, and unwinding foreign frames from outside needs their tables. What can be done
 //! for any code: of the words on the stack, those that point behind a call instruction in an executable mapping of a
-//! known object are return addresses, of live frames or of dead ones further down. They are named with `dladdr`.
+//! known object are return addresses, of live frames or of dead ones further down. They are named by the symbol tables of
+//! their objects (`symbols.rs`), else with `dladdr`.
 
+use super::symbols::Symbols;
 use crate::sys::checkers;
 use std::ffi::{CStr, c_void};
 
 /// An address in an object of the process, by name.
 pub struct Place<'a> {
-    /// The function, if it has a name in the object's dynamic symbols.
+    /// The function, if it has a name.
     pub name: Option<&'a CStr>,
     pub object: &'a CStr,
     /// Bytes from the function, else from the object's base.
@@ -17,7 +19,7 @@ pub struct Place<'a> {
 }
 
 /// What lies at an address of code.
-pub fn place(address: usize) -> Option<Place<'static>> {
+pub fn place(symbols: &Symbols, address: usize) -> Option<Place<'_>> {
     // SAFETY: plain data; zero is valid.
     let mut info: libc::Dl_info = unsafe { std::mem::zeroed() };
     // SAFETY: dladdr accepts any address.
@@ -26,10 +28,15 @@ pub fn place(address: usize) -> Option<Place<'static>> {
     }
     // SAFETY: dladdr answers strings of the object, which stays loaded while code of it is on a stack.
     let object = unsafe { CStr::from_ptr(info.dli_fname) };
+    let base = info.dli_fbase as usize;
+    // First the file's own table: dladdr takes the nearest exported name for that of a static function.
+    if let Some(symbol) = symbols.look_up(object, base, address) {
+        return Some(Place { name: Some(symbol.name(symbols)), object, offset: address - symbol.start });
+    }
     // SAFETY: as above.
     let name = (!info.dli_sname.is_null()).then(|| unsafe { CStr::from_ptr(info.dli_sname) });
-    let base = if info.dli_saddr.is_null() { info.dli_fbase } else { info.dli_saddr };
-    Some(Place { name, object, offset: address - base as usize })
+    let start = if info.dli_saddr.is_null() { base } else { info.dli_saddr as usize };
+    Some(Place { name, object, offset: address - start })
 }
 
 /// Whether the instruction before `address` is a call.
@@ -61,10 +68,11 @@ unsafe fn follows_call(address: usize) -> bool {
 pub struct Code {
     segments: [(usize, usize); SEGMENTS],
     len: usize,
+    pub symbols: Symbols,
 }
 
 /// Programs with more libraries than this get no names for what lies in the rest.
-const SEGMENTS: usize = 128;
+const SEGMENTS: usize = 96;
 
 impl Code {
     /// As it is at this moment.
@@ -83,7 +91,7 @@ impl Code {
             }
             0
         }
-        let mut code = Code { segments: [(0, 0); SEGMENTS], len: 0 };
+        let mut code = Code { segments: [(0, 0); SEGMENTS], len: 0, symbols: Symbols::new() };
         // SAFETY: `add` matches the type, and the value outlives the call.
         unsafe { libc::dl_iterate_phdr(Some(add), (&raw mut code).cast()) };
         code
@@ -110,7 +118,7 @@ impl Code {
             if !self.has_before(word) || !unsafe { follows_call(word) } {
                 continue;
             }
-            if let Some(place) = place(word) {
+            if let Some(place) = place(&self.symbols, word) {
                 found(&place);
                 left -= 1;
             }

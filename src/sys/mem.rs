@@ -1,6 +1,7 @@
 //! Address space from the kernel.
 
 use libc::{c_int, c_void};
+use std::ffi::CStr;
 use std::ptr;
 
 /// Readable and writable zeroed memory that costs nothing until touched, or None when the kernel has none.
@@ -35,6 +36,28 @@ pub unsafe fn unmap(addr: *mut u8, bytes: usize) {
 pub unsafe fn advise(addr: *mut u8, bytes: usize, advice: c_int) -> bool {
     // SAFETY: as the caller promises.
     unsafe { libc::madvise(addr.cast::<c_void>(), bytes, advice) == 0 }
+}
+
+/// A file's contents, to be read only; given back by [`unmap`].
+pub fn map_file(path: &CStr) -> Option<&'static [u8]> {
+    // SAFETY: the descriptor is closed once; a private mapping that is only read, of the size that the file has. One that is cut
+    // off meanwhile may fault: programs and libraries in use are not.
+    unsafe {
+        let fd = libc::open(path.as_ptr(), libc::O_RDONLY | libc::O_CLOEXEC);
+        if fd < 0 {
+            return None;
+        }
+        let mut status: libc::stat = std::mem::zeroed();
+        let ok = libc::fstat(fd, &mut status) == 0 && status.st_size > 0;
+        let size = status.st_size as usize;
+        let at = if ok {
+            libc::mmap(ptr::null_mut(), size, libc::PROT_READ, libc::MAP_PRIVATE, fd, 0)
+        } else {
+            libc::MAP_FAILED
+        };
+        libc::close(fd);
+        (at != libc::MAP_FAILED).then(|| std::slice::from_raw_parts(at.cast(), size))
+    }
 }
 
 /// Whether the byte at `at` really can't be read: there are emulators that take any advice for good. Asked of the kernel, by
