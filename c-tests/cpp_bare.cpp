@@ -58,6 +58,10 @@ static void uses_it() {
     CHECK(numbers.recv().has_value());
     CHECK(gort::ticker(1ms).channel().recv().has_value());
     gort::sleep_for(1us);
+    CHECK(*gort::blocking([p = std::make_unique<int>(3)]() mutable { return std::move(p); }) == 3);
+    gort::blocking([&] { calls++; });
+    CHECK(calls == 2);
+    const gort::syscall_scope blocks;
 }
 
 // Each in a child of its own: one ends the process, the other leaves its frames, and what they own, as they are.

@@ -253,6 +253,32 @@ private:
     std::tuple<Parts...> parts_;
 };
 
+// Calls body() by way of a C call that calls it before it returns. No exception may pass through the C call: it is
+// carried around it.
+template <class Call, class Body>
+void call_through(const char* call, Call&& c_call, Body&& body) {
+    struct carrier {
+        Body& body;
+        std::exception_ptr thrown;
+
+        static void entry(void* self) {
+            auto& me = *static_cast<carrier*>(self);
+#if GORT_HPP_EXCEPTIONS
+            try {
+                me.body();
+            } catch (...) {
+                me.thrown = std::current_exception();
+            }
+#else
+            me.body();
+#endif
+        }
+    };
+    carrier state{body, nullptr};
+    check(c_call(&carrier::entry, &state), call);
+    if (state.thrown != nullptr) std::rethrow_exception(state.thrown);
+}
+
 // Hands a closure to a C call, which answers a negative error or has taken it over.
 template <class Start, class... Parts>
 std::int64_t start(const char* call, Start&& c_call, Parts&&... parts) {
@@ -367,6 +393,52 @@ void defer_goroutine(F&& f, Args&&... args) {
     const auto c_call = [](rt_fn fn, void* arg) -> std::int64_t { return rt_defer(fn, arg); };
     detail::start("rt_defer", c_call, std::forward<F>(f), std::forward<Args>(args)...);
 }
+
+// --- calls that block outside -------------------------------------------------------------------------------------
+//
+// A goroutine that blocks in the kernel holds up nobody: within 2 ms its processor is taken and serves others (not with
+// RT_COOPERATIVE). These spare the others that time.
+
+/// Calls f(args...), which blocks or needs a deep stack, on the thread's own stack (8 MiB), while another thread at
+/// once takes over the processor. It is still the goroutine that runs it, but what has to wait in it blocks the thread.
+/// Nested, and on a plain thread, it is just a call.
+///
+///     const auto address = gort::blocking([&] { return look_up(host); });
+///
+/// f and args are not copied. Returns what f returns, as a value (std::ref for a reference), which may be move-only, or
+/// nothing. An exception out of f, and exit_goroutine in it, reaches the caller; rt_goexit in it, and so exit_goroutine
+/// with -fno-exceptions, ends the process. Blocks for as long as f takes. Throws: what f throws; RT_EPERM in the
+/// unlockf of a park. Since 0.1.
+template <class F, class... Args>
+auto blocking(F&& f, Args&&... args) {
+    static_assert(std::is_invocable_v<F, Args...>, "the function can't be called with these arguments");
+    using result = std::decay_t<std::invoke_result_t<F, Args...>>;
+    const auto body = [&]() -> decltype(auto) { return std::invoke(std::forward<F>(f), std::forward<Args>(args)...); };
+    if constexpr (std::is_void_v<result>) {
+        detail::call_through("rt_blocking", rt_blocking, body);
+    } else {
+        std::optional<result> answer;
+        detail::call_through("rt_blocking", rt_blocking, [&] { answer.emplace(body()); });
+        return *std::move(answer);
+    }
+}
+
+/// Announces that the enclosing block is about to block, outside the calls of this library: the processor may be taken
+/// at once. It costs next to nothing where that does not happen. The end of the block waits for a processor, if it was.
+///
+///     ssize_t n;
+///     {
+///         const gort::syscall_scope blocks;
+///         n = ::read(fd, buf, sizeof buf);
+///     }
+///
+/// Any call of the library in it, also another scope, ends the announcement. On a plain thread, and in the unlockf of a
+/// park, it does nothing. The constructor blocks nothing, the destructor blocks. Since 0.1.
+class [[nodiscard]] syscall_scope : detail::pinned {
+public:
+    syscall_scope() noexcept { rt_entersyscall(); }
+    ~syscall_scope() { rt_exitsyscall(); }
+};
 
 // --- channels -----------------------------------------------------------------------------------------------------
 
@@ -988,35 +1060,14 @@ public:
     /// exit_goroutine in it, reaches this caller and counts as done. Blocks. Throws: what f throws.
     template <class F, class... Args>
     void call(F&& f, Args&&... args) {
-        auto body = [&] { std::invoke(std::forward<F>(f), std::forward<Args>(args)...); };
-        first<decltype(body)> state{body, nullptr};
-        detail::check(rt_once_do(&o_, first<decltype(body)>::entry, &state), "rt_once_do");
-        if (state.thrown != nullptr) std::rethrow_exception(state.thrown);
+        detail::call_through(
+            "rt_once_do", [this](rt_fn fn, void* arg) { return rt_once_do(&o_, fn, arg); },
+            [&] { std::invoke(std::forward<F>(f), std::forward<Args>(args)...); });
     }
 
     rt_once* native_handle() noexcept { return &o_; }
 
 private:
-    // No exception may pass through the C call: it is carried around it.
-    template <class Body>
-    struct first {
-        Body& body;
-        std::exception_ptr thrown;
-
-        static void entry(void* self) {
-            auto& me = *static_cast<first*>(self);
-#if GORT_HPP_EXCEPTIONS
-            try {
-                me.body();
-            } catch (...) {
-                me.thrown = std::current_exception();
-            }
-#else
-            me.body();
-#endif
-        }
-    };
-
     rt_once o_{};
 };
 

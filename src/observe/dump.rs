@@ -131,7 +131,7 @@ fn overflow(out: &mut Out, g: &'static G, kib: usize) -> fmt::Result {
 fn one_hog(out: &mut Out, g: &'static G, held: i64, sp: *const u8) -> fmt::Result {
     write!(out, "gort: hog: goroutine {}", g.id.load(Relaxed))?;
     name(out, g)?;
-    writeln!(out, " held its processor for {} ms and more without a call:", held / 1_000_000)?;
+    writeln!(out, " held its processor for {} ms and more:", held / 1_000_000)?;
     let code = Code::of_process();
     frames_of(out, &code, g, sp)?;
     started(out, &code, g)

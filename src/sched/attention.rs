@@ -154,6 +154,11 @@ impl Attention {
         self.flags.load(Relaxed) & PREEMPT != 0 && self.flags.fetch_and(!PREEMPT, Relaxed) & PREEMPT != 0
     }
 
+    /// Takes the wish for a report back, by the thread inside. True if there was one.
+    pub fn drop_report(&self) -> bool {
+        self.flags.load(Relaxed) & HOG != 0 && self.flags.fetch_and(!HOG, Relaxed) & HOG != 0
+    }
+
     /// Whether anything but the sticky flag is up: the scheduler has to look.
     #[inline(always)]
     pub fn is_wanted(&self) -> bool {

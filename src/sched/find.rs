@@ -41,6 +41,10 @@ pub fn set_up() {
 pub fn runnable(m: &'static M) -> Option<&'static G> {
     loop {
         let slice_over = m.attention.new_slice();
+        if m.attention.drop_report() {
+            // It was meant for a goroutine that has left since.
+            m.hog_since.store(0, Relaxed);
+        }
         let p = match m.p.get() {
             Some(p) => p,
             None => wait_for_p(m)?,

@@ -176,6 +176,7 @@ impl M {
         self.is_worker.set(is_worker);
         self.attention.reset(INSIDE, !barrier::is_cheap());
         self.tid.store(thread::own_id(), Relaxed);
+        self.hog_since.store(0, Relaxed);
         tls::set(ptr::from_ref(self).cast_mut().cast());
     }
 
