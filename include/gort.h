@@ -347,7 +347,7 @@ RT_NOEXCEPT;
  *
  * @param n  below 1: only asks; else the new number, at most 1024
  * Returns the former number; asked before the runtime is up, the default that it would start with.
- * Errors: RT_ENOMEM; RT_ECANCELED: the runtime stops.
+ * Errors: RT_ENOMEM; RT_ECANCELED: the runtime stops; RT_EPERM: in an unlockf, if it is to change.
  * Call from: any thread. Blocks: nothing. Starts the runtime if it changes the number. Since 0.1.
  */
 int rt_maxprocs(int n) RT_NOEXCEPT;

@@ -80,7 +80,7 @@ pub unsafe extern "C" fn rt_run(r#fn: rt_fn, arg: *mut c_void) -> c_int {
  *
  * @param n  below 1: only asks; else the new number, at most 1024
  * Returns the former number; asked before the runtime is up, the default that it would start with.
- * Errors: RT_ENOMEM; RT_ECANCELED: the runtime stops.
+ * Errors: RT_ENOMEM; RT_ECANCELED: the runtime stops; RT_EPERM: in an unlockf, if it is to change.
  * Call from: any thread. Blocks: nothing. Starts the runtime if it changes the number. Since 0.1.
  */
 #[unsafe(no_mangle)]
@@ -88,7 +88,10 @@ pub extern "C" fn rt_maxprocs(n: c_int) -> c_int {
     if n < 1 {
         return rt::maxprocs() as c_int;
     }
-    entry(|_| rt::set_maxprocs(n as usize).map_or_else(code_of, |n| n as c_int))
+    entry(|m| match m.in_commit.get() {
+        true => RT_EPERM,
+        false => rt::set_maxprocs(n as usize).map_or_else(code_of, |n| n as c_int),
+    })
 }
 
 /**

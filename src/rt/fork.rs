@@ -6,7 +6,7 @@
 //! only exec or exit.
 
 use super::{DOWN, LOCK, RESERVED, STATE, run};
-use crate::sched::{g, global, m};
+use crate::sched::{g, global, m, queue, timers};
 use crate::sys::stack;
 use std::sync::atomic::{AtomicBool, Ordering::*};
 
@@ -22,7 +22,9 @@ pub fn install() {
 
 unsafe extern "C" fn prepare() {
     LOCK.lock();
+    run::lock();
     global::lock();
+    queue::lock_all();
     g::lock_table();
     stack::lock_all();
 }
@@ -34,7 +36,9 @@ unsafe extern "C" fn parent() {
 fn unlock_all() {
     stack::unlock_all();
     g::unlock_table();
+    queue::unlock_all();
     global::unlock();
+    run::unlock();
     LOCK.unlock();
 }
 
@@ -42,6 +46,7 @@ unsafe extern "C" fn child() {
     unlock_all();
     STATE.store(DOWN, Release);
     RESERVED.store(0, Relaxed);
+    timers::forked();
     run::forget_all();
     m::forget_others();
     global::forget();

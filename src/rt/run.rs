@@ -49,6 +49,15 @@ pub fn end_all_in_deadlock() {
     }
 }
 
+/// For a fork: nobody else may be at the list.
+pub fn lock() {
+    RUNS.lock.lock();
+}
+
+pub fn unlock() {
+    RUNS.lock.unlock();
+}
+
 /// In a forked child: the runs are the parent's.
 pub fn forget_all() {
     with(Vec::clear);

@@ -47,6 +47,8 @@ const PREEMPT: u32 = 4;
 const FENCE: u32 = 8;
 /// Whoever sees it says how long the goroutine took.
 const HOG: u32 = 16;
+/// The scheduler is to look at the clock: a deadline is due.
+const LOOK: u32 = 32;
 
 /// What a thread finds when it settles.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -56,6 +58,8 @@ pub struct Found {
     pub taken: bool,
     /// The slice is over; that stays up too, until [`Attention::new_slice`].
     pub slice_over: bool,
+    /// The scheduler is to look; that stays up until [`Attention::drop_look`].
+    pub look: bool,
     /// It has been long outside.
     pub hog: bool,
 }
@@ -128,10 +132,15 @@ impl Attention {
             self.point();
             // A request that comes too late has still found the slice to be over.
             let over = if seen & REQ != 0 { PREEMPT } else { seen & PREEMPT };
-            let new = seen & (FENCE | TAKEN) | over;
+            let new = seen & (FENCE | TAKEN | LOOK) | over;
             match self.flags.compare_exchange(seen, new, AcqRel, Acquire) {
                 Ok(_) => {
-                    return Found { taken: seen & TAKEN != 0, slice_over: over != 0, hog: seen & HOG != 0 };
+                    return Found {
+                        taken: seen & TAKEN != 0,
+                        slice_over: over != 0,
+                        look: seen & LOOK != 0,
+                        hog: seen & HOG != 0,
+                    };
                 }
                 Err(now) => seen = now,
             }
@@ -152,6 +161,12 @@ impl Attention {
     #[inline(always)]
     pub fn new_slice(&self) -> bool {
         self.flags.load(Relaxed) & PREEMPT != 0 && self.flags.fetch_and(!PREEMPT, Relaxed) & PREEMPT != 0
+    }
+
+    /// The scheduler looks. True if that was wanted.
+    #[inline(always)]
+    pub fn drop_look(&self) -> bool {
+        self.flags.load(Relaxed) & LOOK != 0 && self.flags.fetch_and(!LOOK, Relaxed) & LOOK != 0
     }
 
     /// Takes the wish for a report back, by the thread inside. True if there was one.
@@ -187,6 +202,11 @@ impl Attention {
     /// Asks for the end of the slice.
     pub fn ask_for_end_of_slice(&self) {
         self.flags.fetch_or(PREEMPT, AcqRel);
+    }
+
+    /// Asks for a look at the clock.
+    pub fn ask_for_look(&self) {
+        self.flags.fetch_or(LOOK, AcqRel);
     }
 
     /// Asks for a report.

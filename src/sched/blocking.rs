@@ -26,8 +26,8 @@ pub fn call(m: &'static M, f: GoFn, arg: *mut c_void) {
 /// On g0, with the goroutine's registers saved. Answers it if it goes on at once.
 pub fn on_g0(m: &'static M, g: &'static G, f: GoFn, arg: *mut c_void) -> Option<&'static G> {
     g.on_thread.set(true);
-    locked::give_p_away(m);
     burners::begins_to_block(m);
+    locked::give_p_away(m);
     handshake::leave_for_user();
     // SAFETY: the caller of rt_blocking vouches for its function and argument; the goroutine is suspended at its sp.
     unsafe { context::call(f, arg, g.sp.get()) };
@@ -38,10 +38,12 @@ pub fn on_g0(m: &'static M, g: &'static G, f: GoFn, arg: *mut c_void) -> Option<
     if let Some(p) = global::take_idle_p() {
         p.new_slice();
         locked::take(m, p);
+        burners::is_back();
         return Some(g);
     }
     g.word.requeue();
     queue::push_started(g);
+    burners::is_back();
     global::wake_one();
     None
 }

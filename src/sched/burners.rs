@@ -31,7 +31,7 @@ const BURNER: u8 = 1;
 const SLEEPER: u8 = 2;
 
 /// CPU time that makes a burn, ns.
-const BURN: i64 = 5_000_000;
+pub const BURN: i64 = 5_000_000;
 /// The cap is never lower.
 const LEAST: u32 = 4;
 
@@ -72,17 +72,25 @@ pub fn loses(m: &M, burns: bool) {
     }
 }
 
-/// Nothing was taken.
-pub fn keeps(m: &M) {
-    let _ = forget(m);
+/// Nothing was taken: what [`loses`] did is undone. The thread may have begun a blocking call meanwhile, which stays.
+pub fn keeps(m: &M, burns: bool) {
+    let _ = m.lost.compare_exchange(if burns { BURNER } else { SLEEPER }, KEPT, AcqRel, Relaxed);
+    LOST.fetch_sub(1, SeqCst);
+    if burns {
+        BURNERS.fetch_sub(1, SeqCst);
+        // Somebody may have gone idle because of it.
+        global::wake_one();
+    }
 }
 
 /// The goroutine is back in the runtime, by its own M. Answers whether it burned, and did not only wait for a CPU.
+/// Until [`is_back`] it counts as away, so that nobody thinks that nothing can happen any more.
 pub fn comes_back(m: &M) -> bool {
     let held = at_cap();
-    if !forget(m) {
+    if m.lost.swap(KEPT, AcqRel) != BURNER {
         return false;
     }
+    BURNERS.fetch_sub(1, SeqCst);
     FELL.store(true, Relaxed);
     if held && !at_cap() {
         global::wake_one();
@@ -90,13 +98,9 @@ pub fn comes_back(m: &M) -> bool {
     thread_cpu(m.tid.load(Relaxed)) - m.cpu_then.load(Relaxed) >= BURN
 }
 
-fn forget(m: &M) -> bool {
-    let burned = m.lost.swap(KEPT, AcqRel) == BURNER;
-    if burned {
-        BURNERS.fetch_sub(1, SeqCst);
-    }
+/// It has a P again, or is queued for one, or waits.
+pub fn is_back() {
     LOST.fetch_sub(1, SeqCst);
-    burned
 }
 
 /// The goroutine of `m` has left; if it has parked without the P that it lost (`enter_in_lock`), that is over.
@@ -104,6 +108,7 @@ pub fn parked(m: &M) {
     if m.attention.is_taken() {
         m.attention.accept();
         let _ = comes_back(m);
+        is_back();
     }
 }
 

@@ -41,6 +41,7 @@ pub fn set_up() {
 pub fn runnable(m: &'static M) -> Option<&'static G> {
     loop {
         let slice_over = m.attention.new_slice();
+        let looked = m.attention.drop_look();
         if m.attention.drop_report() {
             // It was meant for a goroutine that has left since.
             m.hog_since.store(0, Relaxed);
@@ -70,7 +71,7 @@ pub fn runnable(m: &'static M) -> Option<&'static G> {
         if p.timers.earliest() != NEVER {
             run::run_timers(p, clock::now(), true);
         }
-        let first = first(p);
+        let first = first(p, looked);
         if first.is_none() && burners::at_cap() && !burners::take_admission() {
             // What others' timers wake may go.
             run_timers_of_others(p);
@@ -104,16 +105,19 @@ fn run_timers_of_others(p: &'static P) {
     }
 }
 
-/// What goes before the others: what a timer woke late; and in turn with all the rest, or before it where the rest is held
-/// back, what lost its P.
+/// What goes before the others, though not for ever: what a timer woke late; and in turn with all the rest, or before it
+/// where the rest is held back, what stopped without having had a slice. That waits where it stopped for what is due.
 #[inline]
-fn first(p: &'static P) -> Option<&'static G> {
+fn first(p: &'static P, looked: bool) -> Option<&'static G> {
     if !queue::has_first() {
         return None;
     }
-    queue::take_urgent()
+    let tick = p.tick.load(Relaxed);
+    let alone = burners::at_cap() || !(p.has_ready() || queue::has_global());
+    let urgent = if alone || tick & 3 != 3 { queue::take_urgent() } else { None };
+    urgent
         .or_else(|| {
-            let turn = p.tick.load(Relaxed).is_multiple_of(2) || burners::at_cap() || !p.has_ready();
+            let turn = alone || (tick & 1 == 0 && !looked);
             if turn { queue::take_started() } else { None }
         })
         .inspect(|_| p.new_slice())

@@ -234,13 +234,15 @@ pub fn drop_name(g: &G) {
     drop(unsafe { Box::from_raw(name) });
 }
 
-/// For a fork: nobody else may be at the table.
+/// For a fork: nobody else may be at the table, or at a name.
 pub fn lock_table() {
+    NAMES.lock();
     RECORDS.lock.lock();
 }
 
 pub fn unlock_table() {
     RECORDS.lock.unlock();
+    NAMES.unlock();
 }
 
 /// The record after all that were ever used. Under the lock of the table.

@@ -510,6 +510,7 @@ pub fn is_quiet() -> bool {
             && !queue::has_global()
             && !queue::has_first()
             && !burners::any_lost()
+            && !ever_ps().any(|p| p.is_surplus() && p.held.get())
             && !all_ps().any(P::has_ready)
     });
     quiet && !all_ps().any(|p| p.timers.is_pending())

@@ -38,10 +38,7 @@ pub fn enter_in_lock() -> (&'static M, Outer) {
     if m.attention.is_inside() {
         return (m, Outer(false));
     }
-    if m.attention.enter() {
-        enter_in_lock_slow(m);
-    }
-    (m, Outer(true))
+    if m.attention.enter() { (enter_in_lock_slow(m), Outer(true)) } else { (m, Outer(true)) }
 }
 
 /// Leaves the runtime, on whatever thread the call ended.
@@ -81,16 +78,18 @@ fn enter_slow(m: &'static M) -> &'static M {
     let Some(g) = m.goroutine() else { return m };
     if found.taken {
         m.p.set(None);
-        if burners::comes_back(m) {
+        let burned = burners::comes_back(m);
+        if burned {
             burners::mark(g);
         }
         m.attention.accept();
         let Some(p) = global::take_idle_p() else {
-            run::queue_started();
+            run::queue_up(g, burned, true);
             return m::current().expect("a goroutine runs on a thread with an M");
         };
         p.new_slice();
         locked::take(m, p);
+        burners::is_back();
         return m;
     }
     // The flag stays up until the scheduler clears it: with it up the goroutine leaves by way of the scheduler, which
@@ -101,6 +100,11 @@ fn enter_slow(m: &'static M) -> &'static M {
         let _ = m.attention.new_slice();
         return m;
     }
+    if found.look && !monitor::is_cooperative() {
+        // What is due goes first. The goroutine has had no slice: it is not to queue behind all the others.
+        run::queue_up(g, true, false);
+        return m::current().expect("a goroutine runs on a thread with an M");
+    }
     m
 }
 
@@ -108,7 +112,11 @@ fn enter_slow(m: &'static M) -> &'static M {
 /// [`enter_slow`].
 #[cold]
 #[inline(never)]
-fn enter_in_lock_slow(m: &'static M) {
+fn enter_in_lock_slow(m: &'static M) -> &'static M {
+    if monitor::is_cooperative() {
+        // Only what was announced is taken, and outside of that a goroutine is alone on its P: nobody spins for its lock.
+        return enter_slow(m);
+    }
     let found = m.attention.settle();
     if found.hog {
         report::hog(m);
@@ -116,4 +124,5 @@ fn enter_in_lock_slow(m: &'static M) {
     if found.taken {
         m.p.set(None);
     }
+    m
 }

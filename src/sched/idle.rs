@@ -109,6 +109,11 @@ impl Idle {
         self.ps.load(Relaxed) != 0 && self.spinning.load(Relaxed) == 0
     }
 
+    /// How many look for work. A hint.
+    pub fn spinning(&self) -> u32 {
+        self.spinning.load(Relaxed)
+    }
+
     /// Whether anybody looks for work.
     pub fn is_spinning(&self) -> bool {
         self.spinning.load(SeqCst) != 0

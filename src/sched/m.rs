@@ -65,6 +65,7 @@ pub struct M {
     pub cpu_then: AtomicI64,
     pub cpu_seen: Cell<i64>,
     pub cpu_lost: Cell<i64>,
+    pub still_since: Cell<i64>,
     /// What is made ready here comes from a timer that is late: it goes before all else.
     pub urgent: Cell<bool>,
     /// When the monitor asked for a report.
@@ -110,6 +111,7 @@ impl M {
             cpu_then: AtomicI64::new(-1),
             cpu_seen: Cell::new(-1),
             cpu_lost: Cell::new(-1),
+            still_since: Cell::new(0),
             urgent: Cell::new(false),
             hog_since: AtomicI64::new(0),
             alt_stack: UnsafeCell::new(AltStack::NONE),
@@ -174,7 +176,8 @@ impl M {
         self.rng.set(seed ^ crate::sys::clock::now() as u64 | 1);
         self.errno.set(errno::location());
         self.is_worker.set(is_worker);
-        self.attention.reset(INSIDE, !barrier::is_cheap());
+        // Nothing is ever taken from a plain thread.
+        self.attention.reset(INSIDE, is_worker && !barrier::is_cheap());
         self.tid.store(thread::own_id(), Relaxed);
         self.hog_since.store(0, Relaxed);
         tls::set(ptr::from_ref(self).cast_mut().cast());
@@ -269,9 +272,10 @@ pub fn forget_others() {
             m.curg.set(None);
             m.p.set(None);
             m.is_worker.set(true);
-            // SAFETY: nobody else is there. The thread can be neither joined nor detached here: the handle is lost.
-            unsafe { *m.thread.get() = None };
         }
+        m.lost.store(0, Relaxed);
+        // SAFETY: nobody else is there. The thread can be neither joined nor detached here: the handle is lost.
+        unsafe { *m.thread.get() = None };
         m.cache.drop_promises();
         m.cache.forget_counts();
     }

@@ -183,7 +183,9 @@ fn watch(when_idle: fn()) {
 
 /// Whether nothing is for the monitor to do.
 fn all_is_idle() -> bool {
-    IDLE.idle_ps() == global::procs() && !global::holds_any()
+    // At the cap nobody is woken to keep the time.
+    let keeps_time = burners::at_cap() && global::earliest() != NEVER;
+    IDLE.idle_ps() == global::procs() && global::surplus_held() == 0 && !global::holds_any() && !keeps_time
 }
 
 /// What the monitor remembers between rounds.
@@ -208,23 +210,26 @@ impl Rounds {
         }
         let due = earliest <= now;
         // Those whose Ms have had a round's time to look, and did not. What they wake then goes first on whatever is taken.
-        if due && (IDLE.idle_ps() == 0 || burners::at_cap()) {
+        let hands = global::sleepers() + ROOM.load(Relaxed);
+        if due && (IDLE.idle_ps() == 0 || burners::at_cap() || hands == 0) {
             self.run_late_timers(now - SHORT);
         }
         let (first, queued) = queue::queued();
         let waiting = first + queued + local > 0 || due;
         if waiting && burners::any_lost() {
-            m::all().for_each(retake::judge_lost);
+            m::all().for_each(|m| retake::judge_lost(m, now));
         }
         let admitted = self.valve(queued + local > 0, now);
-        let is_idle = IDLE.has_room();
-        if is_idle && waiting {
+        if IDLE.has_room() && waiting && hands > 0 {
             global::wake_one();
         }
+        // Those that were passed on and have not found their goroutines yet: each spins until it has.
+        let on_their_way = IDLE.spinning() as usize;
         let open = (queued + local).min(burners::room().max(admitted as usize));
         let want = Want {
-            ps: global::surplus_held() + if IDLE.idle_ps() == 0 { first + open + due as usize } else { 0 },
-            hands: if waiting || global::surplus_held() > 0 { global::sleepers() + ROOM.load(Relaxed) } else { 0 },
+            ps: global::surplus_held()
+                + if IDLE.idle_ps() == 0 { (first + open + due as usize).saturating_sub(on_their_way) } else { 0 },
+            hands,
             slices: first + queued + local > 0,
             cooperative: is_cooperative(),
             hogs: report::is_wanted(),
@@ -254,7 +259,8 @@ impl Rounds {
         if !burners::at_cap() || !any_held || burners::have_fallen() {
             (self.valve_since, self.valve) = (now, VALVE * burners::crowd() as i64);
         } else if now - self.valve_since >= self.valve {
-            (self.valve_since, self.valve) = (now, self.valve * 2);
+            let most = 16 * VALVE * burners::crowd() as i64;
+            (self.valve_since, self.valve) = (now, (self.valve * 2).min(most));
             burners::admit();
         }
         burners::is_admitting()

@@ -136,6 +136,15 @@ fn one_less() {
     FIRST.fetch_sub(1, Relaxed);
 }
 
+/// For a fork: nobody else may be at a queue.
+pub fn lock_all() {
+    [&QUEUE, &URGENT, &STARTED].iter().for_each(|q| q.lock.lock());
+}
+
+pub fn unlock_all() {
+    [&QUEUE, &URGENT, &STARTED].iter().for_each(|q| q.lock.unlock());
+}
+
 /// In a forked child: nobody else is there, and what was queued was the parent's.
 pub fn forget() {
     for queue in [&QUEUE, &URGENT, &STARTED] {

@@ -29,6 +29,8 @@ pub const SLICE: i64 = 10_000_000;
 const ASK: i64 = 9_000_000;
 /// How long a CPU clock must stand still, ns.
 const STILL: i64 = 1_500_000;
+/// How long if the kernel does not say what the thread does: no descriptor is left, or there is no such file.
+const LONG_STILL: i64 = 50_000_000;
 /// How many Ps are taken in one round.
 const AT_ONCE: usize = 16;
 
@@ -132,10 +134,15 @@ fn look(p: &P, m: &M, watch: &mut Watch, want: &Want, now: i64) -> Option<Why> {
         return None;
     }
     let stood = now - watch.since;
-    let due = p.timers.earliest() <= now;
-    if due || ((want.slices || p.is_surplus()) && stood >= ASK) {
-        m.attention.ask_for_end_of_slice();
-        if stood >= ASK && !watch.asked {
+    if p.timers.earliest() <= now {
+        m.attention.ask_for_look();
+    }
+    if (want.slices || p.is_surplus()) && stood >= ASK {
+        // One that has waited for a CPU itself has had no slice; its P may be taken all the same.
+        if thread_cpu(m.tid.load(Relaxed)) - watch.cpu_then >= burners::BURN {
+            m.attention.ask_for_end_of_slice();
+        }
+        if !watch.asked {
             watch.asked = true;
             return None;
         }
@@ -147,10 +154,15 @@ fn look(p: &P, m: &M, watch: &mut Watch, want: &Want, now: i64) -> Option<Why> {
     let cpu = thread_cpu(m.tid.load(Relaxed));
     if cpu != watch.cpu {
         (watch.cpu, watch.still_since) = (cpu, now);
-    } else if now - watch.still_since >= STILL && thread::sleeps(m.tid.load(Relaxed)) {
+    } else if sleeps(m, now - watch.still_since) {
         return Some(Why::Sleeps);
     }
     (watch.asked && stood >= SLICE).then_some(Why::Computes)
+}
+
+/// Whether a thread whose CPU clock has stood still for so long sleeps.
+fn sleeps(m: &M, still: i64) -> bool {
+    still >= STILL && thread::sleeps(m.tid.load(Relaxed)).unwrap_or(still >= LONG_STILL)
 }
 
 /// Keeps the best, the best first.
@@ -181,12 +193,17 @@ fn take(candidates: &[Option<Candidate>], pass_on: fn(&'static P)) {
             continue;
         }
         c.m.cpu_then.store(c.cpu_then, Relaxed);
-        burners::loses(c.m, c.why == Why::Computes);
+        let (burns, was_at_cap) = (c.why == Why::Computes, burners::at_cap());
+        burners::loses(c.m, burns);
         if !c.m.attention.take() {
-            burners::keeps(c.m);
+            burners::keeps(c.m, burns);
             continue;
         }
         c.p.m.store(ptr::null_mut(), Relaxed);
+        if !was_at_cap && burners::at_cap() {
+            // What it was taken for may go, though this very burner fills the cap.
+            burners::admit();
+        }
         pass_on(c.p);
         taken += 1;
     }
@@ -203,8 +220,14 @@ pub fn total() -> u64 {
 /// The look after the barrier. If it says no, nothing is asked any more but the end of the slice.
 fn may_take(c: &Candidate) -> bool {
     let m = c.m;
-    if m.attention.place() == INSIDE {
+    let place = m.attention.place();
+    if place == INSIDE {
         m.attention.withdraw(true);
+        return false;
+    }
+    if c.why == Why::Announced && place != ANNOUNCED {
+        // That is over, and with it what allowed the taking.
+        m.attention.withdraw(false);
         return false;
     }
     // The M that a P names has it: whoever lets go of a P writes that before it leaves the runtime.
@@ -218,7 +241,7 @@ fn may_take(c: &Candidate) -> bool {
 }
 
 /// Looks again at the threads that run without a P: a sleeper may have begun to compute, a burner to sleep.
-pub fn judge_lost(m: &M) {
+pub fn judge_lost(m: &M, now: i64) {
     let Some(burns) = burners::lost(m) else {
         m.cpu_seen.set(-1);
         return;
@@ -226,7 +249,10 @@ pub fn judge_lost(m: &M) {
     let tid = m.tid.load(Relaxed);
     let cpu = thread_cpu(tid);
     let moved = cpu != m.cpu_seen.replace(cpu);
-    if burns && !moved && thread::sleeps(tid) {
+    if moved {
+        m.still_since.set(now);
+    }
+    if burns && !moved && sleeps(m, now - m.still_since.get()) {
         burners::judge(m, false);
     } else if !burns && moved && m.cpu_lost.get() >= 0 && cpu - m.cpu_lost.get() > STILL {
         burners::judge(m, true);

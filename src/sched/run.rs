@@ -37,8 +37,8 @@ pub enum What {
     Park { token: Token, commit: Commit, timers: Option<&'static Timers> },
     /// It waits, and a user's function decides. Only by way of g0.
     User { token: Token, unlockf: UnlockFn, lock: *mut c_void, when: i64, timers: Option<&'static Timers> },
-    /// Its P was taken and there is no other: it queues up to go on.
-    Started,
+    /// See [`queue_up`].
+    Started { burned: bool, lost: bool },
     /// A function runs on the scheduler's stack, without a P, and then the goroutine goes on.
     Blocking { f: GoFn, arg: *mut c_void },
     /// It goes behind everything that is runnable on its P.
@@ -65,7 +65,7 @@ fn switch_with(switched: &Switched) {
     let errno = unsafe { *m.errno.get() };
     // SAFETY: null, or the exception state of this thread.
     let cxx = unsafe { m.cxx.get().as_ref().copied() };
-    let by_g0 = matches!(switched.what, What::User { .. } | What::Started | What::Blocking { .. })
+    let by_g0 = matches!(switched.what, What::User { .. } | What::Started { .. } | What::Blocking { .. })
         || m.locked_g.get().is_some()
         || m.p.get().is_none();
     let direct = if by_g0 { None } else { next_direct(m) };
@@ -171,13 +171,25 @@ unsafe fn finish(m: &'static M, switched: *const ()) -> Option<&'static G> {
         }
         What::Yield => {
             g.word.requeue();
-            queue_last(m.p.get(), g);
+            if burners::at_cap() {
+                // It may hold a lock that others need, and what is on the P's own queue is held back.
+                queue::push_started(g);
+            } else {
+                queue_last(m.p.get(), g);
+            }
             wake_one();
             None
         }
-        What::Started => {
+        What::Started { burned, lost } => {
             g.word.requeue();
-            queue::push_started(g);
+            if burned {
+                queue::push_started(g);
+            } else {
+                queue::push_urgent(g);
+            }
+            if lost {
+                burners::is_back();
+            }
             global::wake_one();
             None
         }
@@ -334,13 +346,11 @@ pub fn gosched() {
     switch_out(g, What::Yield);
 }
 
-/// The P of the calling goroutine was taken, and no other is idle: stops until there is one for it. It has run already, so it
-/// goes before what is held back (`burners.rs`).
-pub fn queue_started() {
-    let m = m::current().expect("a call has an M");
-    if let Some(g) = m.goroutine() {
-        switch_out(g, What::Started);
-    }
+/// The calling goroutine stops to let others go, without having used up a slice: its P was taken, and no other is idle, or a
+/// deadline is due. It has run already, so it goes before what is held back (`burners.rs`); and before all else if it has not
+/// `burned`, but slept in the kernel or waited for a CPU.
+pub fn queue_up(g: &'static G, burned: bool, lost: bool) {
+    switch_out(g, What::Started { burned, lost });
 }
 
 /// The slice is over: the goroutine and `runnext`, which shares it, go behind the others.

@@ -77,6 +77,18 @@ pub struct Timers {
     /// The earliest time in the heap, or NEVER. Written under the lock.
     earliest: AtomicI64,
     dead: AtomicUsize,
+    /// How many forks lie before it: the heap of a P of the parent's is nobody's in the child.
+    #[cfg(not(loom))]
+    forks: u32,
+}
+
+#[cfg(not(loom))]
+static FORKS: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
+
+/// This is a forked child: the heaps there are were the parent's.
+#[cfg(not(loom))]
+pub fn forked() {
+    FORKS.fetch_add(1, Relaxed);
 }
 
 // SAFETY: the heap is touched under the lock only.
@@ -93,7 +105,17 @@ impl Timers {
             heap: UnsafeCell::new(Heap::new()),
             earliest: AtomicI64::new(NEVER),
             dead: AtomicUsize::new(0),
+            #[cfg(not(loom))]
+            forks: FORKS.load(Relaxed),
         }
+    }
+
+    /// Whether somebody runs what is due here, in this process.
+    pub fn is_alive(&self) -> bool {
+        #[cfg(not(loom))]
+        return self.forks == FORKS.load(Relaxed);
+        #[cfg(loom)]
+        true
     }
 
     /// The earliest time, or NEVER. A hint to those who don't hold the lock.

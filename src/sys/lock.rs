@@ -179,8 +179,8 @@ mod ranks {
     #[inline(never)]
     pub fn taking(rank: Rank) {
         let held = HELD.get();
-        // Several channels are locked by a select, all pools by a fork, each in a fixed order.
-        let from = rank as usize + matches!(rank, Rank::Channel | Rank::Stacks) as usize;
+        // Several channels are locked by a select, all pools and queues by a fork, each in a fixed order.
+        let from = rank as usize + matches!(rank, Rank::Channel | Rank::Queue | Rank::Stacks) as usize;
         if let Some(above) = (from..16).find(|&r| held[r] != 0) {
             crate::throw!("lock of rank {} ({:?}) wanted while rank {} is held", rank as usize, rank, above);
         }

@@ -68,25 +68,25 @@ pub fn own_id() -> i32 {
     unsafe { libc::gettid() }
 }
 
-/// Whether a thread of this process sleeps in the kernel, by the kernel's word. False where that is not to be had.
-pub fn sleeps(tid: i32) -> bool {
+/// Whether a thread of this process sleeps in the kernel, by the kernel's word. None where that is not to be had.
+pub fn sleeps(tid: i32) -> Option<bool> {
     use std::io::Write;
     let mut path = [0u8; 64];
     if write!(&mut path[..], "/proc/self/task/{tid}/syscall\0").is_err() {
-        return false;
+        return None;
     }
     let mut text = [0u8; 16];
     // SAFETY: a string that ends in zero; the descriptor is closed once; room for what is read.
     let n = unsafe {
         let fd = libc::open(path.as_ptr().cast(), libc::O_RDONLY | libc::O_CLOEXEC);
         if fd < 0 {
-            return false;
+            return None;
         }
         let n = libc::read(fd, text.as_mut_ptr().cast(), text.len());
         libc::close(fd);
         n
     };
-    n > 0 && !text.starts_with(b"running")
+    (n > 0).then(|| !text.starts_with(b"running"))
 }
 
 /// A short time slice of the system's for the calling thread: it is to run soon after it wakes, and never for long. Since

@@ -153,8 +153,8 @@ impl Timer {
 
     /// Wants to fire at `when`. Under the lock.
     fn arm(&'static self, when: i64) -> Result {
-        if let Some((entry, _)) = self.entry.get() {
-            if entry <= when {
+        if let Some((entry, heap)) = self.entry.get() {
+            if entry <= when && heap.is_alive() {
                 // It comes up first, and is then put right.
                 self.when.set(when);
                 self.head.armed.store(true, Relaxed);
