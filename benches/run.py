@@ -3,7 +3,8 @@
 
 A pair is one run of each, one after the other, so that both see the same machine. The ratio of a bench is the median
 over its pairs; below 1 means that gort is faster (or smaller). The table is also left in target/bench/table.md, and
-every single value in target/bench/values.json.
+every single value in target/bench/values.json. A bench that has no twin in Go, or a measure that the twin does not
+print, shows "-" there.
 """
 
 from __future__ import annotations
@@ -35,8 +36,18 @@ QUICK_SIZES = {
     "spawn_wait": 100_000,
     "pingpong": 100_000,
     "buffered": 1_000_000,
+    "select": 200_000,
+    "mutex": 1_000_000,
     "sleep": 10_000,
+    "timer": 500_000,
+    "blockers": 2,
+    "hogs": 100,
+    "burners": 50,
+    "entry": 100,
 }
+
+# What the programs in Go share, as those in C share headers.
+GO_SHARED = ["late.go", "burn.go"]
 
 
 class BenchError(Exception):
@@ -85,10 +96,10 @@ def command(args: list[str], env: dict[str, str] | None = None) -> str:
 def build_c(name: str) -> Path:
     program = OUT / "c" / name
     program.parent.mkdir(parents=True, exist_ok=True)
-    warnings = ["-Wall", "-Wextra", "-Werror"]
+    flags = ["-std=gnu11", "-O2", "-pthread", "-Wall", "-Wextra", "-Werror"]
     search = ["-I", str(ROOT / "include"), "-L", str(LIBRARY.parent), f"-Wl,-rpath,{OUT}"]
     source = str(BENCHES / f"{name}.c")
-    command([os.environ.get("CC", "cc"), "-std=gnu11", "-O2", *warnings, source, "-o", str(program), *search, "-lgort"])
+    command([os.environ.get("CC", "cc"), *flags, source, "-o", str(program), *search, "-lgort"])
     return program
 
 
@@ -113,9 +124,13 @@ def find_go() -> str | None:
     return None
 
 
+def go_source(name: str) -> Path:
+    return BENCHES / "go" / f"{name}.go"
+
+
 def build_go(go: str, name: str) -> Path:
     program = OUT / "go" / name
-    # A single file, only the standard library: nothing may be fetched.
+    # Only files of ours and the standard library: nothing may be fetched.
     env = {
         "GOTOOLCHAIN": "local",
         "GOFLAGS": "-mod=mod",
@@ -124,7 +139,8 @@ def build_go(go: str, name: str) -> Path:
         "CGO_ENABLED": "0",
         "GOCACHE": str(OUT / "gocache"),
     }
-    command([go, "build", "-o", str(program), str(BENCHES / "go" / f"{name}.go")], env)
+    shared = [str(BENCHES / "go" / file) for file in GO_SHARED]
+    command([go, "build", "-o", str(program), str(go_source(name)), *shared], env)
     return program
 
 
@@ -141,7 +157,7 @@ def measure(program: Path, procs: int, size: int | None) -> dict[str, Value]:
 def compare(name: str, go: str | None, procs: int, options: argparse.Namespace) -> dict[str, list[Pair]]:
     """Runs both programs in turn: {measure: its pairs}."""
     ours = build_c(name)
-    theirs = build_go(go, name) if go else None
+    theirs = build_go(go, name) if go and go_source(name).exists() else None
     size = QUICK_SIZES[name] if options.quick else None
     pairs: dict[str, list[Pair]] = defaultdict(list)
     for number in range(options.runs):
