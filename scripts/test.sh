@@ -21,10 +21,11 @@ step() { # step NAME COMMAND...
     printf '== %s: ok, %d s\n' "$name" $((SECONDS - start))
 }
 
-# The models only: under loom nothing else of the library can run. Optimised, for there are many interleavings.
+# The models only: under loom nothing else of the library can run. Optimised, for there are many interleavings; without
+# backtraces, since those that must fail would spend their time on them.
 loom() {
-    CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 RUSTFLAGS="--cfg loom" CARGO_TARGET_DIR=target/loom \
-        cargo test --release --lib loom
+    RUST_BACKTRACE=0 CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 RUSTFLAGS="--cfg loom" \
+        CARGO_TARGET_DIR=target/loom cargo test --release --lib loom
 }
 
 # One after the other: some tests measure time, and some take all the memory they can get.

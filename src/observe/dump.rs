@@ -12,7 +12,7 @@ use super::frames::{self, Code};
 use crate::sched::g::{self, G};
 use crate::sched::state::Kind;
 use crate::sched::{global, m, monitor, spawn};
-use crate::sys::{clock, errno, thread};
+use crate::sys::{checkers, clock, errno, thread};
 use std::ffi::{CStr, c_int};
 use std::fmt::{self, Write};
 use std::os::fd::RawFd;
@@ -212,11 +212,11 @@ fn frames_of(out: &mut Out, code: &Code, g: &'static G, sp: *const u8) -> fmt::R
     let mut result = Ok(());
     // SAFETY: from the saved stack pointer to the top of the goroutine's own slot, above its guard. Slots stay mapped
     // while the runtime is up.
-    unsafe {
+    checkers::unreported(|| unsafe {
         code.scan(sp, top, FRAMES, |place| {
             result = result.and_then(|()| out.write_str("  ")).and_then(|()| line(out, place));
         });
-    }
+    });
     result
 }
 

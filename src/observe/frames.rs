@@ -6,7 +6,6 @@
 //! their objects (`symbols.rs`), else with `dladdr`.
 
 use super::symbols::Symbols;
-use crate::sys::checkers;
 use std::ffi::{CStr, c_void};
 
 /// An address in an object of the process, by name.
@@ -112,7 +111,7 @@ impl Code {
         let mut at = sp.cast::<usize>();
         while left > 0 && at.cast::<u8>() < top {
             // SAFETY: within the range that the caller vouches for.
-            let word = checkers::as_written(unsafe { at.read_volatile() });
+            let word = unsafe { at.read_volatile() };
             at = at.wrapping_add(1);
             // SAFETY: seven bytes before the address are inside a segment of code.
             if !self.has_before(word) || !unsafe { follows_call(word) } {

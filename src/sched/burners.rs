@@ -6,11 +6,11 @@
 //!
 //! * Below the cap, max(4, 2 x Ps), anything may start on a taken P.
 //! * At the cap goroutines that were *started* go on: those that lost their P and came back (others may wait for a lock they
-//!   hold), and *urgent* ones, which a timer has made ready, unless their last run was a burn. What is fresh or was made
+//!   hold), or gave way; and *urgent* ones, which a timer has made ready, unless their last run was a burn. What is fresh or was made
 //!   ready by another goroutine is *held*: it stays on its queues, and a P with nothing else is idle.
 //! * The *valve*: while anything is held, one goroutine is let go after 10 ms (longer where burners crowd the CPUs), the next
-//!   after twice as long, and so on, so that burners that spin on what a held one must do come to an end. When a burner comes back the
-//!   steps begin anew; by then a CPU is free for others anyway.
+//!   after twice as long, and so on up to sixteen times, so that burners that spin on what a held one must do come to an end.
+//!   When a burner comes back the steps begin anew; by then a CPU is free for others anyway.
 //!
 //! A burner that enters the runtime lowers the count and wakes a thread for what was held. No wake-up is lost: whoever
 //! queues work writes the queue, fences, and reads the count; whoever lowers the count writes it, fences, and reads the queues

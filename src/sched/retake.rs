@@ -7,7 +7,8 @@
 //! 3. it has run for a slice, and did not heed the request to give way.
 //!
 //! A clock that stands still only nominates: with more threads than CPUs, runnable ones stand still as well. The kernel's
-//! word is `/proc/self/task/TID/syscall`, which says "running" for those. Where it can't be read, a thread computes.
+//! word is `/proc/self/task/TID/syscall`, which says "running" for those. Where it can't be read, a thread sleeps if its clock
+//! stands still for [`LONG_STILL`].
 //!
 //! Only as many are taken as goroutines wait for, and as threads are at hand to go on with them. One barrier serves them all.
 //! What a taken P does next is `burners.rs`' concern.
