@@ -187,6 +187,8 @@ static void forks_on_goroutine(void *arg) {
 }
 
 int main(void) {
+    /* Another thread may be in it at the fork; its lock then stays taken in the child. */
+    if (sanitized()) SKIP("the allocator of AddressSanitizer does not survive the fork of a program with threads");
     if (emulated()) SKIP("the emulator itself does not survive the fork of a program with threads");
     scan(true);
     boxed = rt_chan_make(sizeof(int), 3);
