@@ -83,19 +83,31 @@ pub fn keeps(m: &M, burns: bool) {
     }
 }
 
-/// The goroutine is back in the runtime, by its own M. Answers whether it burned, and did not only wait for a CPU.
+/// What a goroutine did while its P was taken.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Away {
+    /// It slept in the kernel, or ran a blocking call.
+    Slept,
+    /// It computed.
+    Burned,
+    /// It computed little: it had no CPU, and so no slice.
+    Starved,
+}
+
+/// The goroutine is back in the runtime, by its own M.
 /// Until [`is_back`] it counts as away, so that nobody thinks that nothing can happen any more.
-pub fn comes_back(m: &M) -> bool {
+pub fn comes_back(m: &M) -> Away {
     let held = at_cap();
     if m.lost.swap(KEPT, AcqRel) != BURNER {
-        return false;
+        return Away::Slept;
     }
     BURNERS.fetch_sub(1, SeqCst);
     FELL.store(true, Relaxed);
     if held && !at_cap() {
         global::wake_one();
     }
-    thread_cpu(m.tid.load(Relaxed)) - m.cpu_then.load(Relaxed) >= BURN
+    let cpu = thread_cpu(m.tid.load(Relaxed)) - m.cpu_then.load(Relaxed);
+    if cpu >= BURN { Away::Burned } else { Away::Starved }
 }
 
 /// It has a P again, or is queued for one, or waits.

@@ -9,6 +9,7 @@
 //! another M, so callers read everything anew. In a call that the program makes with a lock of its own in hand (park, ready)
 //! it must not stop, since others may spin for that lock: there it goes on without a P, whose place the global queue takes.
 
+use super::burners::Away;
 use super::m::{self, M};
 use super::{burners, global, locked, monitor, report, run};
 
@@ -78,13 +79,13 @@ fn enter_slow(m: &'static M) -> &'static M {
     let Some(g) = m.goroutine() else { return m };
     if found.taken {
         m.p.set(None);
-        let burned = burners::comes_back(m);
-        if burned {
+        let away = burners::comes_back(m);
+        if away == Away::Burned {
             burners::mark(g);
         }
         m.attention.accept();
         let Some(p) = global::take_idle_p() else {
-            run::queue_up(g, burned, true);
+            run::queue_up(g, away == Away::Starved, true);
             return m::current().expect("a goroutine runs on a thread with an M");
         };
         p.new_slice();
@@ -102,7 +103,7 @@ fn enter_slow(m: &'static M) -> &'static M {
     }
     if found.look && !monitor::is_cooperative() {
         // What is due goes first. The goroutine has had no slice: it is not to queue behind all the others.
-        run::queue_up(g, true, false);
+        run::queue_up(g, false, false);
         return m::current().expect("a goroutine runs on a thread with an M");
     }
     m

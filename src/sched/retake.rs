@@ -223,7 +223,8 @@ fn may_take(c: &Candidate) -> bool {
     let m = c.m;
     let place = m.attention.place();
     if place == INSIDE {
-        m.attention.withdraw(true);
+        // The slice may be another goroutine's by now.
+        m.attention.withdraw(c.p.tick.load(Relaxed) == c.tick);
         return false;
     }
     if c.why == Why::Announced && place != ANNOUNCED {

@@ -38,7 +38,7 @@ pub enum What {
     /// It waits, and a user's function decides. Only by way of g0.
     User { token: Token, unlockf: UnlockFn, lock: *mut c_void, when: i64, timers: Option<&'static Timers> },
     /// See [`queue_up`].
-    Started { burned: bool, lost: bool },
+    Started { urgent: bool, lost: bool },
     /// A function runs on the scheduler's stack, without a P, and then the goroutine goes on.
     Blocking { f: GoFn, arg: *mut c_void },
     /// It goes behind everything that is runnable on its P.
@@ -180,12 +180,12 @@ unsafe fn finish(m: &'static M, switched: *const ()) -> Option<&'static G> {
             wake_one();
             None
         }
-        What::Started { burned, lost } => {
+        What::Started { urgent, lost } => {
             g.word.requeue();
-            if burned {
-                queue::push_started(g);
-            } else {
+            if urgent {
                 queue::push_urgent(g);
+            } else {
+                queue::push_started(g);
             }
             if lost {
                 burners::is_back();
@@ -347,10 +347,10 @@ pub fn gosched() {
 }
 
 /// The calling goroutine stops to let others go, without having used up a slice: its P was taken, and no other is idle, or a
-/// deadline is due. It has run already, so it goes before what is held back (`burners.rs`); and before all else if it has not
-/// `burned`, but slept in the kernel or waited for a CPU.
-pub fn queue_up(g: &'static G, burned: bool, lost: bool) {
-    switch_out(g, What::Started { burned, lost });
+/// deadline is due. It has run already, so it goes before what is held back (`burners.rs`); and `urgent`, before all else, if it
+/// has only waited for a CPU. `lost`: it still counts as away.
+pub fn queue_up(g: &'static G, urgent: bool, lost: bool) {
+    switch_out(g, What::Started { urgent, lost });
 }
 
 /// The slice is over: the goroutine and `runnext`, which shares it, go behind the others.
@@ -466,7 +466,8 @@ fn execute(m: &'static M, g: &'static G) {
 pub fn run_timers(p: &'static P, now: i64, owner: bool) {
     let woken = super::list::GList::new();
     let m = m::current().expect("timers are run inside");
-    let urgent = m.urgent.replace(m.urgent.get() || burners::at_cap());
+    // Where goroutines run without a P there are those that hold one for long: what is due is not to queue behind them.
+    let urgent = m.urgent.replace(m.urgent.get() || burners::any_lost());
     p.timers.run(now, owner, &woken);
     park::ready_all(&woken);
     m.urgent.set(urgent);
