@@ -2,28 +2,13 @@
  * rt_blocking: the function runs on the thread's own large stack as the same goroutine, while the P serves others at once;
  * what blocks in it blocks the thread, and the goroutine comes back as it went.
  */
-#include "more.h"
+#include "late.h"
 
 #include <fenv.h>
 
 enum { MARK = 4242, TIMES = 15 };
 
 static int procs;
-
-static bool timed(void) { return !emulated() && !sanitized(); }
-
-/* What a busy machine has spoiled is measured again; three times in a row are no accident. */
-#define IN_THREE(call)                                                  \
-    do {                                                                \
-        int tries_ = 3;                                                 \
-        while (!(call))                                                 \
-            if (--tries_ == 0) FAIL("three times too late: %s", #call); \
-    } while (0)
-
-static int by_size(const void *a, const void *b) {
-    const int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-    return (x > y) - (x < y);
-}
 
 /* --- who it is, where it runs, what it answers --- */
 

@@ -4,56 +4,14 @@
  *
  * GORT_BURNERS says how many; 1,000 is the figure of interest and takes ten seconds of two processors.
  */
-#include "more.h"
+#include "late.h"
 
-enum { MOST = 60000, BURN = 20 };
+enum { BURN = 20 };
 
 static int procs;
 static rt_waitgroup wg;
-static atomic_bool stop;
-
-static bool timed(void) { return !emulated() && !sanitized(); }
 
 static int burners(int n) { return timed() ? (int)env_u64("GORT_BURNERS", (uint64_t)n) : n / 8; }
-
-/* What a busy machine has spoiled is measured again; three times in a row are no accident. */
-#define IN_THREE(call)                                            \
-    do {                                                          \
-        int tries_ = 3;                                           \
-        while (!(call))                                           \
-            if (--tries_ == 0) FAIL("three times too bad: %s", #call); \
-    } while (0)
-
-struct late {
-    int n;
-    int64_t ns[MOST];
-};
-
-static struct late late;
-
-static int by_size(const void *a, const void *b) {
-    const int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-    return (x > y) - (x < y);
-}
-
-static bool in_time(struct late *l) {
-    CHECK_OP(l->n, >, 0);
-    qsort(l->ns, (size_t)l->n, sizeof l->ns[0], by_size);
-    const int64_t median = l->ns[(l->n - 1) / 2], most = l->ns[(l->n - 1) * 99 / 100], max = l->ns[l->n - 1];
-    printf("  a sleeper beside them, %d times: late by %.2f ms (median), %.2f ms (99 %%), %.2f ms (max)\n", l->n,
-           (double)median / 1e6, (double)most / 1e6, (double)max / 1e6);
-    /* There are more that burn than Ps: the promise of 20 ms is for the usual case here. */
-    return !timed() || (median < 20 * MS && most < 50 * MS && max < 100 * MS);
-}
-
-static void sleeps(void *arg) {
-    struct late *l = arg;
-    while (!atomic_load(&stop) && l->n < MOST) {
-        const int64_t due = now_ns() + MS;
-        CHECK_OK(rt_sleep(MS));
-        l->ns[l->n++] = now_ns() - due;
-    }
-}
 
 /* So much of the processor, by the clock of the thread: others on the machine do not shorten the work. */
 static int64_t cpu_ns(void) {
@@ -128,7 +86,8 @@ static bool watched_end(int n) {
     CHECK_OK(rt_waitgroup_wait(&wg));
     CHECK_EQ(atomic_load(&done), n);
     check_threads();
-    return in_time(&late);
+    /* There are more that burn than Ps: the promise of 20 ms is for the usual case here. */
+    return late_keeps("  a sleeper beside them", &late, 20 * MS, 50 * MS);
 }
 
 static bool many(void) {

@@ -2,50 +2,21 @@
  * Hogs: goroutines that compute without a call. Beside as many of them as there are Ps, or more, a sleeper wakes in time
  * and what becomes ready starts within 20 ms, whoever made it ready; and hogs on plain threads are nobody's business.
  */
-#include "check.h"
+#include "late.h"
 
-enum { MOST = 4000, WAYS_ROUNDS = 12 };
+enum { WAYS_ROUNDS = 12 };
 
 static int procs;
-static atomic_bool stop;
 static atomic_int running;
 static rt_waitgroup wg;
 static rt_chan *chan;
 
-/* Times are judged only where the machine is real. */
-static bool timed(void) { return !emulated() && !sanitized(); }
-
-/* How late something was, each time. */
-struct late {
-    int n;
-    int64_t ns[MOST];
-};
-
-static struct late late;
-
-static int by_size(const void *a, const void *b) {
-    const int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-    return (x > y) - (x < y);
+/* Median and 99 % within the 20 ms that are promised. */
+static bool in_time(const char *what, int n) {
+    char text[80];
+    snprintf(text, sizeof text, "%d %s", n, what);
+    return late_keeps(text, &late, 20 * MS, 20 * MS);
 }
-
-/* Prints what was measured, and answers whether it keeps the promise. */
-static bool in_time(const char *what, int n, struct late *l) {
-    CHECK_OP(l->n, >, 0);
-    qsort(l->ns, (size_t)l->n, sizeof l->ns[0], by_size);
-    /* Of a few, the worst percent is the worst. */
-    const int64_t median = l->ns[(l->n - 1) / 2], most = l->ns[(l->n - 1) * 99 / 100], max = l->ns[l->n - 1];
-    printf("%d %s: %d times, late by %.2f ms (median), %.2f ms (99 %%), %.2f ms (max)\n", n, what, l->n,
-           (double)median / 1e6, (double)most / 1e6, (double)max / 1e6);
-    return !timed() || (median < 20 * MS && (l->n < 100 || most < 20 * MS) && max < 100 * MS);
-}
-
-/* What a busy machine has spoiled is measured again; three times in a row are no accident. */
-#define IN_THREE(call)                                              \
-    do {                                                            \
-        int tries_ = 3;                                             \
-        while (!(call))                                             \
-            if (--tries_ == 0) FAIL("three times too late: %s", #call); \
-    } while (0)
 
 /* --- hogs: until they are told to stop --- */
 
@@ -83,21 +54,6 @@ static void *computes_thread(void *arg) {
 
 /* --- a sleeper beside them --- */
 
-static void sleeps(void *arg) {
-    struct late *l = arg;
-    while (!atomic_load(&stop) && l->n < MOST) {
-        const int64_t due = now_ns() + MS;
-        CHECK_OK(rt_sleep(MS));
-        l->ns[l->n++] = now_ns() - due;
-    }
-}
-
-static uint64_t handoffs(void) {
-    rt_stats s = {.struct_size = sizeof s};
-    CHECK_OK(rt_stats_read(&s));
-    return s.handoffs;
-}
-
 static bool beside(const char *what, int n, rt_fn hog) {
     const uint64_t before = handoffs();
     atomic_store(&stop, false);
@@ -109,7 +65,7 @@ static bool beside(const char *what, int n, rt_fn hog) {
     CHECK_OK(rt_waitgroup_wait(&wg));
     CHECK_EQ(atomic_load(&running), 0);
     CHECK_OP(handoffs(), >, before);
-    return in_time(what, n, &late);
+    return in_time(what, n);
 }
 
 static bool beside_threads(void) {
@@ -123,7 +79,7 @@ static bool beside_threads(void) {
     atomic_store(&stop, true);
     CHECK_OK(rt_waitgroup_wait(&wg));
     for (int i = 0; i < THREADS; i++) thread_join(t[i]);
-    return in_time("plain threads compute", THREADS, &late);
+    return in_time("plain threads compute", THREADS);
 }
 
 /* --- what becomes ready while all Ps compute --- */
@@ -202,7 +158,7 @@ static bool ready_beside(enum way way) {
         atomic_store(&stop, true);
         CHECK_OK(rt_waitgroup_wait(&wg));
     }
-    return in_time(way_names[way], procs, &late);
+    return in_time(way_names[way], procs);
 }
 
 static void nothing(void *arg) { (void)arg; }

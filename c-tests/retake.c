@@ -2,64 +2,14 @@
  * Goroutines that block in the kernel hold up nobody, announced or not: all that are out make progress at once, what is
  * ready starts in time, and one whose P was taken comes back as itself, whatever it calls first.
  */
-#include "more.h"
+#include "late.h"
 
 #include <fenv.h>
 #include <semaphore.h>
 
-enum { MOST = 4000, MARK = 4000 };
+enum { MARK = 4000 };
 
 static int procs;
-
-static bool timed(void) { return !emulated() && !sanitized(); }
-
-static uint64_t handoffs(void) {
-    rt_stats s = {.struct_size = sizeof s};
-    CHECK_OK(rt_stats_read(&s));
-    return s.handoffs;
-}
-
-/* What a busy machine has spoiled is measured again; three times in a row are no accident. */
-#define IN_THREE(call)                                                  \
-    do {                                                                \
-        int tries_ = 3;                                                 \
-        while (!(call))                                                 \
-            if (--tries_ == 0) FAIL("three times too late: %s", #call); \
-    } while (0)
-
-struct late {
-    int n;
-    int64_t ns[MOST];
-};
-
-static struct late late;
-
-static int by_size(const void *a, const void *b) {
-    const int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-    return (x > y) - (x < y);
-}
-
-/* Prints what was measured, and answers whether the median is below a bound and all else as promised. */
-static bool in_time(const char *what, struct late *l, int64_t bound) {
-    CHECK_OP(l->n, >, 0);
-    qsort(l->ns, (size_t)l->n, sizeof l->ns[0], by_size);
-    /* Of a few, the worst percent is the worst. */
-    const int64_t median = l->ns[(l->n - 1) / 2], most = l->ns[(l->n - 1) * 99 / 100], max = l->ns[l->n - 1];
-    printf("%s: %d times, late by %.2f ms (median), %.2f ms (99 %%), %.2f ms (max)\n", what, l->n,
-           (double)median / 1e6, (double)most / 1e6, (double)max / 1e6);
-    return !timed() || (median < bound && (l->n < 100 || most < 20 * MS) && max < 100 * MS);
-}
-
-static atomic_bool stop;
-
-static void sleeps(void *arg) {
-    struct late *l = arg;
-    while (!atomic_load(&stop) && l->n < MOST) {
-        const int64_t due = now_ns() + MS;
-        CHECK_OK(rt_sleep(MS));
-        l->ns[l->n++] = now_ns() - due;
-    }
-}
 
 /* --- long sleeps in the kernel: all at once --- */
 
@@ -87,7 +37,7 @@ static bool kernel_sleepers(void) {
     CHECK_OP(took, >=, 500 * MS);
     CHECK_OP(handoffs(), >, before);
     printf("%d sleep in the kernel for 500 ms: %.0f ms\n", n, (double)took / 1e6);
-    return in_time("a sleeper beside them", &late, 20 * MS) && (!timed() || took < SECOND);
+    return late_keeps("a sleeper beside them", &late, 20 * MS, 20 * MS) && (!timed() || took < SECOND);
 }
 
 /* --- every P is away in the kernel: what is ready starts soon, long before they come back --- */
@@ -135,7 +85,7 @@ static bool starts_behind(bool spawned_there) {
         atomic_store(&come_back, true);
         EVENTUALLY(atomic_load(&back) == procs && rt_num_goroutine() == 0);
     }
-    return in_time(spawned_there ? "a child of one that is away" : "spawned while all are away", &late, 10 * MS);
+    return late_keeps(spawned_there ? "a child of one that is away" : "spawned while all are away", &late, 10 * MS, 20 * MS);
 }
 
 /* --- blocking reads, fed by one more goroutine --- */

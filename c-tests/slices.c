@@ -2,23 +2,12 @@
  * One P: goroutines that never wait, but call all the time, share it in slices; a pair that readies each other in turns
  * does not keep it from a third that was queued.
  */
-#include "check.h"
+#include "late.h"
 
 enum { MOST = 20000 };
 
-static atomic_bool stop;
 static rt_waitgroup wg;
 static rt_chan *empty, *buffered;
-
-static bool timed(void) { return !emulated() && !sanitized(); }
-
-/* What a busy machine has spoiled is measured again; three times in a row are no accident. */
-#define IN_THREE(call)                                                  \
-    do {                                                                \
-        int tries_ = 3;                                                 \
-        while (!(call))                                                 \
-            if (--tries_ == 0) FAIL("three times too late: %s", #call); \
-    } while (0)
 
 /* --- what a goroutine can call without ever waiting --- */
 
@@ -158,11 +147,6 @@ static void serves(void *arg) {
         atomic_fetch_add_explicit(&rallies, 1, memory_order_relaxed);
     }
     CHECK_OK(rt_chan_close(ping));
-}
-
-static int by_size(const void *a, const void *b) {
-    const int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-    return (x > y) - (x < y);
 }
 
 static bool third(bool spawned_there) {

@@ -56,11 +56,20 @@ const LOOK: u32 = 32;
 pub struct Found {
     /// Its P is gone. The flag stays up until [`Attention::accept`].
     pub taken: bool,
-    /// The slice is over; that stays up too, until [`Attention::new_slice`].
+    /// The slice is over; that stays up too, until [`Attention::attend`].
     pub slice_over: bool,
-    /// The scheduler is to look; that stays up until [`Attention::drop_look`].
+    /// The scheduler is to look; that stays up until [`Attention::attend`].
     pub look: bool,
     /// It has been long outside.
+    pub hog: bool,
+}
+
+/// What the scheduler finds wanted.
+#[derive(Clone, Copy)]
+pub struct Wanted {
+    pub slice_over: bool,
+    pub look: bool,
+    /// A report of a goroutine that has left since.
     pub hog: bool,
 }
 
@@ -163,15 +172,12 @@ impl Attention {
         self.flags.load(Relaxed) & PREEMPT != 0 && self.flags.fetch_and(!PREEMPT, Relaxed) & PREEMPT != 0
     }
 
-    /// The scheduler looks. True if that was wanted.
+    /// The scheduler, inside, attends to all that is wanted of it.
     #[inline(always)]
-    pub fn drop_look(&self) -> bool {
-        self.flags.load(Relaxed) & LOOK != 0 && self.flags.fetch_and(!LOOK, Relaxed) & LOOK != 0
-    }
-
-    /// Takes the wish for a report back, by the thread inside. True if there was one.
-    pub fn drop_report(&self) -> bool {
-        self.flags.load(Relaxed) & HOG != 0 && self.flags.fetch_and(!HOG, Relaxed) & HOG != 0
+    pub fn attend(&self) -> Wanted {
+        const ALL: u32 = PREEMPT | LOOK | HOG;
+        let flags = if self.flags.load(Relaxed) & ALL == 0 { 0 } else { self.flags.fetch_and(!ALL, Relaxed) };
+        Wanted { slice_over: flags & PREEMPT != 0, look: flags & LOOK != 0, hog: flags & HOG != 0 }
     }
 
     /// Whether anything but the sticky flag is up: the scheduler has to look.

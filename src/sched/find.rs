@@ -40,10 +40,8 @@ pub fn set_up() {
 /// The next goroutine for this worker. Sleeps until there is one; None when the thread is to end.
 pub fn runnable(m: &'static M) -> Option<&'static G> {
     loop {
-        let slice_over = m.attention.new_slice();
-        let looked = m.attention.drop_look();
-        if m.attention.drop_report() {
-            // It was meant for a goroutine that has left since.
+        let wanted = m.attention.attend();
+        if wanted.hog {
             m.hog_since.store(0, Relaxed);
         }
         let p = match m.p.get() {
@@ -62,7 +60,7 @@ pub fn runnable(m: &'static M) -> Option<&'static G> {
             continue;
         }
         // The slice that a pair shares through `runnext` is over for both. After a yield `runnext` stays before the yielder.
-        if slice_over
+        if wanted.slice_over
             && !m.yielded.replace(false)
             && let Some(next) = p.take_next()
         {
@@ -71,7 +69,7 @@ pub fn runnable(m: &'static M) -> Option<&'static G> {
         if p.timers.earliest() != NEVER {
             run::run_timers(p, clock::now(), true);
         }
-        let first = first(p, looked);
+        let first = first(p, wanted.look);
         if first.is_none() && burners::at_cap() && !burners::take_admission() {
             // What others' timers wake may go.
             run_timers_of_others(p);
@@ -81,7 +79,8 @@ pub fn runnable(m: &'static M) -> Option<&'static G> {
             continue;
         }
         // At the end of a slice the global queue has its turn too: a pair that readies itself has few slices.
-        let global = if first.is_none() && slice_over { queue::take_one().inspect(|_| p.new_slice()) } else { None };
+        let global =
+            if first.is_none() && wanted.slice_over { queue::take_one().inspect(|_| p.new_slice()) } else { None };
         if let Some(g) = first.or(global).or_else(|| local(p)).or_else(|| queue::take_batch(p)) {
             if m.spinning.get() {
                 stop_spinning(m);

@@ -386,12 +386,14 @@ pub fn hand_to_sleeper(p: &'static P) -> bool {
     true
 }
 
-/// How many threads sleep.
-pub fn sleepers() -> usize {
+/// How many threads sleep, as far as `most`.
+pub fn sleepers(most: usize) -> usize {
     with(|lists| {
         let mut n = lists.keeper.is_some() as usize;
         let mut next = lists.idle_ms;
-        while let Some(m) = next {
+        while let Some(m) = next
+            && n < most
+        {
             n += 1;
             next = m.idle_link.get();
         }

@@ -210,7 +210,7 @@ impl Rounds {
         }
         let due = earliest <= now;
         // Those whose Ms have had a round's time to look, and did not. What they wake then goes first on whatever is taken.
-        let hands = global::sleepers() + ROOM.load(Relaxed);
+        let hands = global::sleepers(retake::AT_ONCE) + ROOM.load(Relaxed);
         if due && (IDLE.idle_ps() == 0 || burners::at_cap() || hands == 0) {
             self.run_late_timers(now - SHORT);
         }

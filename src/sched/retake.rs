@@ -33,7 +33,7 @@ const STILL: i64 = 1_500_000;
 /// How long if the kernel does not say what the thread does: no descriptor is left, or there is no such file.
 const LONG_STILL: i64 = 50_000_000;
 /// How many Ps are taken in one round.
-const AT_ONCE: usize = 16;
+pub const AT_ONCE: usize = 16;
 
 /// What the monitor remembers of a P between rounds.
 #[derive(Clone, Copy)]
