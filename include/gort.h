@@ -94,6 +94,12 @@
 #define RT_COOPERATIVE 1
 
 /**
+ * Configuration flag: a stack that can have no guard goes without. Only where the kernel has no MADV_GUARD_INSTALL (before
+ * Linux 6.13): there guards end at a quarter of vm.max_map_count, and without this flag so do stacks, with RT_ENOMEM.
+ */
+#define RT_UNGUARDED 2
+
+/**
  * A case that sends.
  */
 #define RT_SEND 1
@@ -131,7 +137,7 @@ typedef struct rt_config {
      */
     size_t stack_size;
     /**
-     * RT_COOPERATIVE, or 0.
+     * RT_COOPERATIVE, RT_UNGUARDED, both, or 0.
      */
     uint64_t flags;
     /**

@@ -10,6 +10,10 @@ use std::ffi::{c_int, c_void};
 /// Configuration flag: never take a P from code outside the runtime, and never end its time slice.
 pub const RT_COOPERATIVE: u64 = 0x1;
 
+/// Configuration flag: a stack that can have no guard goes without. Only where the kernel has no MADV_GUARD_INSTALL (before
+/// Linux 6.13): there guards end at a quarter of vm.max_map_count, and without this flag so do stacks, with RT_ENOMEM.
+pub const RT_UNGUARDED: u64 = 0x2;
+
 /// What rt_init takes. Zero everything, set struct_size, then what is to differ from the default.
 #[repr(C)]
 #[allow(non_camel_case_types)]
@@ -18,7 +22,7 @@ pub struct rt_config {
     pub struct_size: usize,
     /// Address space of one goroutine stack, bytes; 0: RT_STACK_SIZE of the environment, else 256 KiB. At least 16 KiB.
     pub stack_size: usize,
-    /// RT_COOPERATIVE, or 0.
+    /// RT_COOPERATIVE, RT_UNGUARDED, both, or 0.
     pub flags: u64,
     /// How many goroutines run at once; 0: RT_MAXPROCS, else the CPUs this process may use. At most 1024 are used.
     pub maxprocs: u32,
@@ -40,12 +44,13 @@ pub struct rt_config {
 pub unsafe extern "C" fn rt_init(cfg: *const rt_config) -> c_int {
     // SAFETY: the caller passes NULL or a struct that begins with its size.
     let cfg = match unsafe { cfg.as_ref().filter(|c| known_size(*c).is_some()) } {
-        Some(c) if c.flags & !RT_COOPERATIVE == 0 => c,
+        Some(c) if c.flags & !(RT_COOPERATIVE | RT_UNGUARDED) == 0 => c,
         _ => return RT_EINVAL,
     };
     let config = Config {
         stack_size: cfg.stack_size,
         cooperative: cfg.flags & RT_COOPERATIVE != 0,
+        unguarded: cfg.flags & RT_UNGUARDED != 0,
         maxprocs: cfg.maxprocs as usize,
         max_threads: cfg.max_threads as usize,
     };

@@ -11,8 +11,8 @@
 use super::frames::{self, Code};
 use crate::sched::g::{self, G};
 use crate::sched::state::Kind;
-use crate::sched::{global, m, monitor, spawn};
-use crate::sys::{checkers, clock, errno, thread};
+use crate::sched::{deepest, global, m, monitor, records, spawn};
+use crate::sys::{checkers, clock, errno, stack, thread};
 use std::ffi::{CStr, c_int};
 use std::fmt::{self, Write};
 use std::os::fd::RawFd;
@@ -142,7 +142,12 @@ fn everything(out: &mut Out) -> fmt::Result {
     let threads = if procs == 0 { 0 } else { monitor::threads() };
     writeln!(out, "gort {}: {} goroutines, {threads} threads, {procs} Ps", env!("CARGO_PKG_VERSION"), spawn::count())?;
     let (code, now) = (Code::of_process(), clock::now());
-    for g in g::all().filter(|g| !g.is_thread.get() && g.word.is_alive()) {
+    let _pin = stack::pin();
+    if let Some(d) = deepest::so_far() {
+        write!(out, "deepest stack of those that ended: {} of {} KiB, started at ", d.bytes >> 10, d.of >> 10)?;
+        show(out, &code, d.entry)?;
+    }
+    for g in records::all().filter(|g| !g.is_thread.get() && g.word.is_alive()) {
         goroutine(out, &code, g, now)?;
     }
     Ok(())
@@ -172,10 +177,17 @@ fn name(out: &mut Out, g: &'static G) -> fmt::Result {
     })
 }
 
+/// Where it was started, and how deep its stack went so far.
 fn started(out: &mut Out, code: &Code, g: &'static G) -> fmt::Result {
     let Some(f) = g.entry.get() else { return Ok(()) };
     out.write_str("  started at ")?;
-    show(out, code, f as usize)
+    show(out, code, f as usize)?;
+    let (stack, class) = (g.stack.get(), g.class.get());
+    if stack.is_none() {
+        return Ok(());
+    }
+    let depth = checkers::unreported(|| stack.depth(class));
+    writeln!(out, "  stack: {} of {} KiB used", depth >> 10, class.size() >> 10)
 }
 
 /// Why it waits: what the caller of a park said, or the kind of wait.
@@ -210,8 +222,8 @@ fn frames_of(out: &mut Out, code: &Code, g: &'static G, sp: *const u8) -> fmt::R
         return Ok(());
     }
     let mut result = Ok(());
-    // SAFETY: from the saved stack pointer to the top of the goroutine's own slot, above its guard. Slots stay mapped
-    // while the runtime is up.
+    // SAFETY: from the saved stack pointer to the top of the goroutine's own slot, above its guard. It stays mapped: it is the
+    // caller's own, or a pin is on.
     checkers::unreported(|| unsafe {
         code.scan(sp, top, FRAMES, |place| {
             result = result.and_then(|()| out.write_str("  ")).and_then(|()| line(out, place));

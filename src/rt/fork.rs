@@ -6,7 +6,7 @@
 //! only exec or exit.
 
 use super::{DOWN, LOCK, RESERVED, STATE, run};
-use crate::sched::{g, global, m, queue, timers};
+use crate::sched::{deepest, g, global, m, queue, records, timers};
 use crate::sys::stack;
 use std::sync::atomic::{AtomicBool, Ordering::*};
 
@@ -25,8 +25,10 @@ unsafe extern "C" fn prepare() {
     run::lock();
     global::lock();
     queue::lock_all();
-    g::lock_table();
+    g::lock_names();
+    records::lock();
     stack::lock_all();
+    deepest::lock();
 }
 
 unsafe extern "C" fn parent() {
@@ -34,8 +36,10 @@ unsafe extern "C" fn parent() {
 }
 
 fn unlock_all() {
+    deepest::unlock();
     stack::unlock_all();
-    g::unlock_table();
+    records::unlock();
+    g::unlock_names();
     queue::unlock_all();
     global::unlock();
     run::unlock();

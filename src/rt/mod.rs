@@ -14,11 +14,11 @@ pub use stop::stop;
 
 use crate::error::{Error, Result};
 use crate::observe::dump;
-use crate::sched::{find, global, monitor, report, run as sched_run};
+use crate::sched::{find, global, monitor, report, run as sched_run, sweep};
 use crate::sys::lock::{Rank, RawLock};
 use crate::sys::stack::{self, Class};
 use crate::sys::throw::{install_panic_hook, print_line};
-use crate::sys::{barrier, checkers, clock, cpu, errno, fault, futex};
+use crate::sys::{barrier, checkers, clock, cpu, errno, fault, futex, guard};
 use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicU8, AtomicU32, Ordering::*};
 
@@ -29,6 +29,8 @@ pub struct Config {
     pub stack_size: usize,
     /// Never take a P from code outside the runtime, nor end its time slice.
     pub cooperative: bool,
+    /// Stacks that can have no guard go without.
+    pub unguarded: bool,
     pub maxprocs: usize,
     /// The most threads the runtime makes.
     pub max_threads: usize,
@@ -102,12 +104,14 @@ fn start_locked(config: Config, on_bad: OnBad) -> Result {
     checkers::set_up();
     fork::install();
     barrier::register();
+    guard::choose(config.unguarded, debug.noguardinstall);
     if debug.nomembarrier {
         barrier::do_without();
     }
     if !debug.nosegv {
         fault::install(dump::fault);
     }
+    sweep::choose(debug.sweep);
     report::set_hook(debug.hogs.then_some(dump::hog));
     if !global::reserve(procs, class) {
         return Err(Error::NoMemory);
@@ -196,8 +200,12 @@ fn or_env(value: usize, name: &str, good: RangeInclusive<usize>, on_bad: OnBad) 
 struct Debug {
     /// Tell who holds a P for long.
     hogs: bool,
+    /// Do as if the kernel had no MADV_GUARD_INSTALL.
+    noguardinstall: bool,
     /// Do as if the kernel had no membarrier.
     nomembarrier: bool,
+    /// Give idle memory back at every round of the monitor.
+    sweep: bool,
     /// Leave SIGSEGV and SIGBUS alone.
     nosegv: bool,
 }
@@ -208,7 +216,9 @@ fn debug_words(on_bad: OnBad) -> Result<Debug> {
     for word in text.to_string_lossy().split(',').map(str::trim).filter(|w| !w.is_empty()) {
         match word {
             "hogs" => debug.hogs = true,
+            "noguardinstall" => debug.noguardinstall = true,
             "nomembarrier" => debug.nomembarrier = true,
+            "sweep" => debug.sweep = true,
             "nosegv" => debug.nosegv = true,
             _ if on_bad == OnBad::Refuse => return Err(Error::Invalid),
             _ => print_line(format_args!("gort: warning: RT_DEBUG: unknown word {word}")),

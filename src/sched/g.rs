@@ -1,20 +1,16 @@
-//! G: a goroutine's record, and the table of all of them.
+//! G: a goroutine's record. `records.rs` has the table of all of them.
 //!
-//! Records live in chunks that are never unmapped, so a `&'static G` stays readable whatever happened to the
-//! goroutine: a stray ready reads a state word, not freed memory. Zeroed memory is a dead record. A record's
-//! index in the table, with a number that counts its tickets, makes a ticket (see [`G::ticket`]).
+//! A record's index in the table, with a number that counts its tickets, makes a ticket (see [`G::ticket`]).
 //!
 //! Who may touch what: fields in a `Cell` belong to the owner of the goroutine as the table in `state.rs` has it
 //! (the M that runs it, the queue it is on, or whoever has claimed it). The state word passes that ownership on,
 //! with the ordering that makes the fields visible. Atomics may be read by anybody.
 
-use super::list::GList;
+use super::records::by_ticket;
 use super::state::{StateWord, Token};
-use crate::sys::checkers::{self, Extent};
 use crate::sys::lock::{Rank, RawLock};
-use crate::sys::mem;
 use crate::sys::stack::{Class, Stack};
-use std::cell::{Cell, UnsafeCell};
+use std::cell::Cell;
 use std::ffi::{c_char, c_void};
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicPtr, AtomicU64, Ordering::*};
@@ -51,6 +47,7 @@ pub struct G {
     pub cleanups: Cell<*const super::exit::Cleanup>,
     /// How often it is locked to its thread, and to which.
     pub locked: Cell<u32>,
+    index: Cell<u32>,
     pub locked_m: Cell<Option<&'static super::m::M>>,
     /// What runs when it has ended and is no longer counted.
     pub on_end: Cell<Option<EndHook>>,
@@ -60,7 +57,6 @@ pub struct G {
     ticket_next: Cell<u64>,
     /// How many tickets this record has ever given out.
     ticket_count: Cell<u64>,
-    index: Cell<u32>,
     pub class: Cell<Class>,
     /// It stands for a plain thread: its parks block the thread.
     pub is_thread: Cell<bool>,
@@ -68,15 +64,16 @@ pub struct G {
     pub on_thread: Cell<bool>,
     /// Set by time when it wins a park.
     pub timed_out: Cell<bool>,
+    /// The present park of a plain thread ends by itself.
+    pub timed: AtomicBool,
     /// The sequence of the park after its last run that burned CPU without a P.
     pub burnt: Cell<u64>,
     /// When it began to wait, for dumps.
     pub since: AtomicI64,
-    /// The present park of a plain thread ends by itself.
-    pub timed: AtomicBool,
 }
 
-const _: () = assert!(size_of::<G>() <= 256);
+// Sixty-four of them are whole pages: see records.rs.
+const _: () = assert!(size_of::<G>() == 192);
 
 // SAFETY: the header says who touches the cells, and the state word orders it.
 unsafe impl Sync for G {}
@@ -94,9 +91,7 @@ pub struct Name(pub [u8; 64]);
 /// Tickets: the low 27 bits are the record's index, the rest counts. Counting starts at 1, so no
 /// ticket is 0. 37 bits of count outlast three hours of one goroutine that does nothing but park with tickets, 100 ns
 /// each; then its next ticket repeats its first, which somebody would have to have kept since.
-const INDEX_BITS: u32 = 27;
-const CHUNK: usize = 4096;
-const CHUNKS: usize = (1 << INDEX_BITS) / CHUNK;
+pub const INDEX_BITS: u32 = 27;
 
 impl G {
     /// For dumps: why and since when it waits. The time is the monitor's, 10 ms coarse, since reading the clock costs more
@@ -137,78 +132,38 @@ impl G {
         self.ticket_next.set(0);
         self.ticket_live.store(0, Relaxed);
     }
-}
 
-/// The record a ticket names, if there is such a record.
-pub fn by_ticket(ticket: u64) -> Option<&'static G> {
-    let index = (ticket & ((1 << INDEX_BITS) - 1)) as usize;
-    let chunk = TABLE[index / CHUNK].load(Acquire);
-    if ticket == 0 || chunk.is_null() {
-        return None;
+    /// A dead record comes out of the table, where it has this index. Its counts go on from where they were.
+    pub fn begin(&self, index: u32, from: Counts) {
+        self.index.set(index);
+        self.word.raise_sequence(from.sequence);
+        self.ticket_count.set(self.ticket_count.get().max(from.tickets));
     }
-    // SAFETY: a chunk has CHUNK records, is never unmapped, and zeroed records are valid.
-    Some(unsafe { &*chunk.add(index % CHUNK) })
-}
 
-static TABLE: [AtomicPtr<G>; CHUNKS] = [const { AtomicPtr::new(ptr::null_mut()) }; CHUNKS];
-
-struct Free {
-    list: GList,
-    /// Indices below this have been handed out at least once.
-    next: usize,
-}
-
-struct Records {
-    lock: RawLock,
-    free: UnsafeCell<Free>,
-}
-
-// SAFETY: `free` is touched under the lock.
-unsafe impl Sync for Records {}
-
-static RECORDS: Records =
-    Records { lock: RawLock::new(Rank::Records), free: UnsafeCell::new(Free { list: GList::new(), next: 0 }) };
-
-/// Moves up to `n` dead records to `into`. False if there is not even one, for want of memory.
-pub fn allocate(into: &GList, n: usize) -> bool {
-    RECORDS.lock.lock();
-    // SAFETY: the lock is held.
-    let free = unsafe { &mut *RECORDS.free.get() };
-    for _ in 0..n {
-        match free.list.pop().or_else(|| fresh(&mut free.next)) {
-            Some(g) => into.push_back(g),
-            None => break,
-        }
+    /// What must not start again when the memory of a dead record is given back.
+    pub fn counts(&self) -> Counts {
+        Counts { sequence: self.word.sequence(), tickets: self.ticket_count.get() }
     }
-    RECORDS.lock.unlock();
-    !into.is_empty()
-}
 
-/// Gives up to `n` dead records of `from` back.
-pub fn release(from: &GList, n: usize) {
-    RECORDS.lock.lock();
-    // SAFETY: the lock is held.
-    let free = unsafe { &mut *RECORDS.free.get() };
-    for _ in 0..n {
-        match from.pop() {
-            Some(g) => free.list.push_front(g),
-            None => break,
-        }
+    /// Its place in the table.
+    pub fn index(&self) -> usize {
+        self.index.get() as usize
     }
-    RECORDS.lock.unlock();
 }
 
-/// Every record that was ever in use.
-pub fn all() -> impl Iterator<Item = &'static G> {
-    RECORDS.lock.lock();
-    // SAFETY: the lock is held.
-    let used = unsafe { (*RECORDS.free.get()).next };
-    RECORDS.lock.unlock();
-    (0..used).map(|i| {
-        let chunk = TABLE[i / CHUNK].load(Acquire);
-        // SAFETY: a record that was handed out is in a chunk that is mapped for good.
-        unsafe { &*chunk.add(i % CHUNK) }
-    })
+/// Counts that tell one life of a record from another: of parks, and of tickets.
+#[derive(Clone, Copy)]
+pub struct Counts {
+    pub sequence: u64,
+    pub tickets: u64,
+}
+
+impl Counts {
+    pub const ZERO: Counts = Counts { sequence: 0, tickets: 0 };
+
+    pub fn max(self, other: Counts) -> Counts {
+        Counts { sequence: self.sequence.max(other.sequence), tickets: self.tickets.max(other.tickets) }
+    }
 }
 
 static NAMES: RawLock = RawLock::new(Rank::Names);
@@ -234,31 +189,13 @@ pub fn drop_name(g: &G) {
     drop(unsafe { Box::from_raw(name) });
 }
 
-/// For a fork: nobody else may be at the table, or at a name.
-pub fn lock_table() {
+/// For a fork: nobody else may be at a name.
+pub fn lock_names() {
     NAMES.lock();
-    RECORDS.lock.lock();
 }
 
-pub fn unlock_table() {
-    RECORDS.lock.unlock();
+pub fn unlock_names() {
     NAMES.unlock();
-}
-
-/// The record after all that were ever used. Under the lock of the table.
-fn fresh(next: &mut usize) -> Option<&'static G> {
-    let slot = TABLE.get(*next / CHUNK)?;
-    if slot.load(Relaxed).is_null() {
-        let bytes = CHUNK * size_of::<G>();
-        let low = mem::map(bytes)?;
-        checkers::holds_pointers(Extent { low, bytes });
-        slot.store(low.cast(), Release);
-    }
-    // SAFETY: the chunk is mapped for good, page-aligned, and zeroed memory is a valid dead record.
-    let g: &'static G = unsafe { &*slot.load(Relaxed).add(*next % CHUNK) };
-    g.index.set(*next as u32);
-    *next += 1;
-    Some(g)
 }
 
 /// The token of a user's park that is on, if it is the one that `ticket` names.
@@ -272,19 +209,9 @@ pub fn park_of_ticket(ticket: u64) -> Option<(&'static G, Token)> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::list::GList;
+    use super::super::records::{allocate, release};
     use super::*;
-
-    #[test]
-    fn records_come_back() {
-        let list = GList::new();
-        assert!(allocate(&list, 10));
-        assert_eq!(list.len(), 10);
-        let g = list.pop().unwrap();
-        assert!(!g.word.is_alive());
-        list.push_front(g);
-        release(&list, 100);
-        assert!(list.is_empty());
-    }
 
     #[test]
     fn tickets_name_one_park() {

@@ -56,7 +56,7 @@ impl GList {
 
 #[cfg(all(test, not(loom)))]
 mod tests {
-    use super::super::g::{allocate, release};
+    use super::super::records::{allocate, release};
     use super::*;
     use std::ptr;
 

@@ -6,10 +6,11 @@
 //! monitor and late wakers may look at one at any time.
 
 use super::attention::{Attention, INSIDE, OUTSIDE};
-use super::g::{self, G};
+use super::g::G;
 use super::global;
 use super::list::GList;
 use super::p::{P, SpawnCache};
+use super::records;
 use crate::sys::checkers::{self, Extent};
 use crate::sys::fault::AltStack;
 use crate::sys::thread::{self, Thread};
@@ -297,7 +298,7 @@ pub fn free(m: &'static M) {
 pub fn attach() -> &'static M {
     errno::preserved(|| {
         let list = GList::new();
-        g::allocate(&list, 1);
+        records::allocate(&list, 1);
         let (Some(m), Some(g)) = (allocate(), list.pop()) else { crate::throw!("no memory for a thread's record") };
         g.is_thread.set(true);
         g.on_thread.set(true);

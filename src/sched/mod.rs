@@ -14,7 +14,7 @@
 //! | file | what it is |
 //! |---|---|
 //! | `state.rs` | the state word: who owns a goroutine, who wins a wake-up |
-//! | `g.rs`, `list.rs` | records, tickets, lists of goroutines |
+//! | `g.rs`, `records.rs`, `list.rs` | records and tickets; the table of all; lists |
 //! | `timers.rs`, `home.rs` | the deadlines of a P; the P where a timer goes |
 //! | `runq.rs` | the run queue of a P |
 //! | `p.rs`, `m.rs` | Ps with their queues and caches; Ms |
@@ -23,6 +23,7 @@
 //! | `find.rs`, `run.rs` | finding the next goroutine; switching |
 //! | `exit.rs`, `locked.rs` | how a goroutine ends; goroutines locked to a thread |
 //! | `monitor.rs` | the thread that watches, and makes threads |
+//! | `sweep.rs`, `deepest.rs` | giving idle memory back; how deep stacks went |
 //! | `attention.rs`, `retake.rs` | how a P is taken from code outside the runtime; when and from whom |
 //! | `burners.rs`, `report.rs` | threads without a P, and what they hold back; telling of those that hog |
 //! | `blocking.rs` | blocking calls that the program announces |
@@ -59,6 +60,8 @@ pub mod blocking;
 #[cfg(not(loom))]
 pub mod burners;
 #[cfg(not(loom))]
+pub mod deepest;
+#[cfg(not(loom))]
 pub mod exit;
 #[cfg(not(loom))]
 pub mod find;
@@ -81,6 +84,8 @@ pub mod p;
 #[cfg(not(loom))]
 pub mod queue;
 #[cfg(not(loom))]
+pub mod records;
+#[cfg(not(loom))]
 pub mod report;
 #[cfg(not(loom))]
 pub mod retake;
@@ -88,3 +93,5 @@ pub mod retake;
 pub mod run;
 #[cfg(not(loom))]
 pub mod spawn;
+#[cfg(not(loom))]
+pub mod sweep;

@@ -8,13 +8,15 @@
 //! * what is held back because too many threads burn CPU is let go little by little (`burners.rs`);
 //! * every P's credit for waking a thread over a lone `runnext` rises (see `idle.rs`).
 //!
-//! A round is 1 ms while somebody is served badly, else up to 5 ms. When all is idle for a few rounds it sleeps for
-//! good, and the first M that leaves idle wakes it: an idle process has no wake-ups at all.
+//! A round is 1 ms while somebody is served badly, else up to 5 ms. When all is idle for a few rounds it sleeps until the
+//! first M that leaves idle wakes it, but for a few rounds that give idle memory back (`sweep.rs`): after them an idle process
+//! has no wake-ups at all.
 
 use super::global::{self, IDLE};
 use super::m::{self, M};
 use super::p::P;
 use super::retake::{self, Want, Watch};
+use super::sweep::Sweeper;
 use super::{burners, queue, report, run};
 use crate::sys::atomic::full_fence;
 use crate::sys::clock::NEVER;
@@ -142,6 +144,7 @@ fn watch(when_idle: fn()) {
     let mut rounds =
         Rounds { watches: [Watch::NONE; global::MAX_PROCS], valve_since: 0, valve: VALVE, has_m: m.is_some() };
     let mut idle_rounds = 0;
+    let mut sweeper = Sweeper::new();
     loop {
         let calls = CALLS.load(SeqCst);
         if ENDING.load(SeqCst) {
@@ -162,22 +165,27 @@ fn watch(when_idle: fn()) {
             idle_rounds += 1;
         } else {
             idle_rounds = 0;
+            sweeper.disturbed(now);
         }
         if idle_rounds > 1 {
             when_idle();
         }
+        let sweep = sweeper.go_on(now);
         if idle_rounds < PATIENCE || !all_made {
-            futex::wait(&CALLS, calls, now + next);
+            futex::wait(&CALLS, calls, sweep.min(now + next));
             continue;
         }
         // Either an M that leaves idle sees DEEP, or we see that it has left: its count falls before it looks.
         DEEP.store(true, SeqCst);
         full_fence();
         if all_is_idle() {
-            futex::wait(&CALLS, calls, NEVER);
+            futex::wait(&CALLS, calls, sweep);
         }
         DEEP.store(false, SeqCst);
-        idle_rounds = 0;
+        if CALLS.load(SeqCst) != calls {
+            idle_rounds = 0;
+            sweeper.disturbed(now);
+        }
     }
 }
 

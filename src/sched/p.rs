@@ -4,9 +4,10 @@
 //! ownership changes hands under the scheduler's lock. Thieves touch only the queue's head, `runnext`, `timers` and the
 //! counters. Ps are made once per index and never freed, so a `&'static P` stays good across restarts.
 
-use super::g::{self, G};
+use super::g::G;
 use super::list::GList;
 use super::m::M;
+use super::records;
 use super::runq::{self, RunQueue};
 use super::timers::Timers;
 use crate::sys::stack::{self, Class, Stack};
@@ -86,7 +87,7 @@ impl SpawnCache {
     /// A dead record, or None when no memory is left.
     #[inline]
     pub fn take_record(&self) -> Option<&'static G> {
-        if self.records.is_empty() && !g::allocate(&self.records, RECORDS / 4) {
+        if self.records.is_empty() && !records::allocate(&self.records, RECORDS / 4) {
             return None;
         }
         self.records.pop()
@@ -96,7 +97,7 @@ impl SpawnCache {
     pub fn put_record(&self, g: &'static G) {
         self.records.push_front(g);
         if self.records.len() > RECORDS {
-            g::release(&self.records, RECORDS / 2);
+            records::release(&self.records, RECORDS / 2);
         }
     }
 
@@ -146,7 +147,7 @@ impl SpawnCache {
 
     /// Gives everything back but the counts: a plain thread ends.
     pub fn flush(&self, default: Class) {
-        g::release(&self.records, usize::MAX);
+        records::release(&self.records, usize::MAX);
         // Without promises the runtime may not be up, and there is no default yet.
         if self.promises.get() > 0 {
             stack::unpromise(default, self.promises.take());

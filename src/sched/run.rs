@@ -22,7 +22,7 @@ use super::p::{P, bump};
 use super::park::Commit;
 use super::state::Token;
 use super::timers::Timers;
-use super::{blocking, burners, exit, global, locked, park, queue};
+use super::{blocking, burners, deepest, exit, global, locked, park, queue};
 use crate::sys::clock::NEVER;
 use crate::sys::stack::Stack;
 use crate::sys::{checkers, context, cxx};
@@ -239,10 +239,15 @@ fn finish_user(
 
 fn free(p: &'static P, g: &'static G) {
     let default = global::default_class();
+    let (stack, class) = (g.stack.replace(Stack::NONE), g.class.get());
     if checkers::on() {
-        checkers::cleared(g.stack.get().extent(g.class.get()));
+        checkers::cleared(stack.extent(class));
+    } else if let Some(depth) = stack.went_deep(class) {
+        deepest::note(g, depth);
+        // SAFETY: nobody stands on the stack of a goroutine that has ended.
+        unsafe { stack.settle(class) };
     }
-    p.put_stack(g.stack.replace(Stack::NONE), g.class.get(), default);
+    p.put_stack(stack, class, default);
     // Not before the stack is back: who is promised one must find it.
     p.cache.put_promise(g.class.get(), default);
     p.cache.put_record(g);
@@ -279,6 +284,16 @@ unsafe extern "C" fn first(switched: *const (), g: *const ()) -> ! {
     exit::goexit(g)
 }
 
+/// As [`first`], on a stack whose goroutine before went deep.
+unsafe extern "C" fn first_on_used(switched: *const (), g: *const ()) -> ! {
+    // SAFETY: `end` passes the record of the goroutine that begins. This is the uppermost frame, all below are gone.
+    unsafe {
+        let g = &*g.cast::<G>();
+        g.stack.get().settle(g.class.get());
+        first(switched, ptr::from_ref(g).cast())
+    }
+}
+
 /// The goroutine has ended. The stack it stands on goes to the next goroutine if that has none.
 pub fn end(g: &'static G) -> ! {
     g::drop_name(g);
@@ -306,13 +321,20 @@ pub fn end(g: &'static G) -> ! {
         }
         Some(next) if next.stack.get().is_none() && next.class.get() == g.class.get() => {
             let stack = g.stack.replace(Stack::NONE);
+            let begin = match stack.went_deep(g.class.get()) {
+                Some(depth) => {
+                    deepest::note(g, depth);
+                    first_on_used
+                }
+                None => first,
+            };
             next.stack.set(stack);
             p.cache.put_promise(g.class.get(), global::default_class());
             p.cache.put_record(g);
             m.curg.set(Some(next));
             next.word.run();
             // SAFETY: the stack is this one, no longer of use to g; these frames hold nothing to drop.
-            unsafe { context::restart(stack.top(), ptr::from_ref(next).cast(), first) }
+            unsafe { context::restart(stack.top(), ptr::from_ref(next).cast(), begin) }
         }
         Some(next) if next.stack.get().is_none() && !bind_cached(m, next) => {
             m.handoff.set(Some(next));

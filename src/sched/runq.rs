@@ -127,15 +127,15 @@ impl RunQueue {
 
 #[cfg(all(test, not(loom)))]
 mod tests {
-    use super::super::g;
     use super::super::list::GList;
+    use super::super::records;
     use super::*;
     use std::sync::atomic::AtomicUsize;
 
     fn records(n: usize) -> Vec<&'static G> {
         let list = GList::new();
         while list.len() < n {
-            assert!(g::allocate(&list, n - list.len()));
+            assert!(records::allocate(&list, n - list.len()));
         }
         std::iter::from_fn(|| list.pop()).collect()
     }

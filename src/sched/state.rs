@@ -162,6 +162,15 @@ impl StateWord {
         self.0.load(Acquire) == token.0
     }
 
+    /// The sequence of a dead record is this at least: its memory was given back, and reads as zero.
+    #[cfg(not(loom))]
+    pub fn raise_sequence(&self, least: u64) {
+        debug_assert_eq!(self.load_own() & STATE, DEAD);
+        if self.sequence() < least {
+            self.0.store(least << SEQ_SHIFT | DEAD, Relaxed);
+        }
+    }
+
     /// Rises with each park.
     #[cfg(not(loom))]
     pub fn sequence(&self) -> u64 {

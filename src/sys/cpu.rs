@@ -55,7 +55,7 @@ fn quota() -> Option<usize> {
 }
 
 /// `/a/b`, `/a` and the root.
-fn levels(path: &str) -> impl Iterator<Item = &str> {
+pub fn levels(path: &str) -> impl Iterator<Item = &str> {
     let mut rest = Some(path.trim_end_matches('/'));
     std::iter::from_fn(move || {
         let now = rest?;

@@ -36,6 +36,8 @@ pub enum Rank {
     Records,
     /// A class of stacks.
     Stacks,
+    /// The deepest use of a stack.
+    Deepest,
 }
 
 const FREE: u32 = 0;

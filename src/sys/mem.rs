@@ -3,6 +3,7 @@
 use libc::{c_int, c_void};
 use std::ffi::CStr;
 use std::ptr;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 
 /// Readable and writable zeroed memory that costs nothing until touched, or None when the kernel has none.
 pub fn map(bytes: usize) -> Option<*mut u8> {
@@ -36,6 +37,70 @@ pub unsafe fn unmap(addr: *mut u8, bytes: usize) {
 pub unsafe fn advise(addr: *mut u8, bytes: usize, advice: c_int) -> bool {
     // SAFETY: as the caller promises.
     unsafe { libc::madvise(addr.cast::<c_void>(), bytes, advice) == 0 }
+}
+
+/// The same advice for ranges of `bytes` that begin at `lows`, in as few calls as the kernel lets us. True if it worked.
+///
+/// # Safety
+/// As for [`advise`].
+pub unsafe fn advise_all(lows: impl Iterator<Item = *mut u8>, bytes: usize, advice: c_int) -> bool {
+    const MOST: usize = 64;
+    let mut ranges = [libc::iovec { iov_base: ptr::null_mut(), iov_len: bytes }; MOST];
+    let mut lows = lows.peekable();
+    while lows.peek().is_some() {
+        let mut n = 0;
+        for (range, low) in ranges.iter_mut().zip(&mut lows) {
+            range.iov_base = low.cast();
+            n += 1;
+        }
+        // SAFETY: as the caller promises.
+        if !unsafe { advise_ranges(&ranges[..n], advice) } {
+            return false;
+        }
+    }
+    true
+}
+
+/// # Safety
+/// As for [`advise`].
+unsafe fn advise_ranges(ranges: &[libc::iovec], advice: c_int) -> bool {
+    /// Names this process where a descriptor of one is wanted; since Linux 6.14.
+    const PIDFD_SELF: c_int = -10_001;
+    static REFUSED: AtomicBool = AtomicBool::new(false);
+    let wanted: usize = ranges.iter().map(|r| r.iov_len).sum();
+    let mut done = 0;
+    if ranges.len() > 1 && !REFUSED.load(Relaxed) {
+        // SAFETY: as the caller promises; the ranges are read only.
+        let n = unsafe {
+            libc::syscall(libc::SYS_process_madvise, PIDFD_SELF, ranges.as_ptr(), ranges.len(), advice, 0u32)
+        };
+        done = n.max(0) as usize;
+        if n < 0 {
+            REFUSED.store(true, Relaxed);
+        }
+    }
+    if done == wanted {
+        return true;
+    }
+    // One by one from the start: to do it twice does no harm.
+    // SAFETY: as the caller promises.
+    ranges.iter().all(|r| unsafe { advise(r.iov_base.cast(), r.iov_len, advice) })
+}
+
+/// What `parse` makes of a small file of text.
+pub fn read_small<T>(path: &CStr, parse: impl FnOnce(&str) -> Option<T>) -> Option<T> {
+    let mut text = [0u8; 4096];
+    // SAFETY: a string that ends in zero; the descriptor is closed once; room for what is read.
+    let n = unsafe {
+        let fd = libc::open(path.as_ptr(), libc::O_RDONLY | libc::O_CLOEXEC);
+        if fd < 0 {
+            return None;
+        }
+        let n = libc::read(fd, text.as_mut_ptr().cast(), text.len());
+        libc::close(fd);
+        n
+    };
+    parse(std::str::from_utf8(text.get(..usize::try_from(n).ok()?)?).ok()?)
 }
 
 /// A file's contents, to be read only; given back by [`unmap`].
@@ -89,6 +154,23 @@ pub fn leak<T>(value: T) -> Option<&'static T> {
     }
 }
 
+/// Linux 5.14: touches pages before they are used.
+pub const MADV_POPULATE_WRITE: c_int = 23;
+
+/// The offset of the first page of a mapping that is in memory.
+pub fn first_resident(addr: *mut u8, bytes: usize) -> Option<usize> {
+    let page = page_size();
+    let mut in_memory = [0u8; 256];
+    let step = in_memory.len() * page;
+    (0..bytes).step_by(step).find_map(|at| {
+        let n = step.min(bytes - at);
+        // SAFETY: one byte a page of the range fits the array; mincore only looks.
+        let ok = unsafe { libc::mincore(addr.add(at).cast(), n, in_memory.as_mut_ptr()) } == 0;
+        let found = in_memory[..n.div_ceil(page)].iter().position(|&b| b & 1 != 0);
+        found.filter(|_| ok).map(|i| at + i * page)
+    })
+}
+
 /// How many bytes of a mapping are in memory.
 pub fn resident(addr: *mut u8, bytes: usize) -> usize {
     let page = page_size();
@@ -116,7 +198,16 @@ pub unsafe fn deny(addr: *mut u8, bytes: usize) -> bool {
 }
 
 /// The size of a page in bytes.
+#[inline]
 pub fn page_size() -> usize {
-    // SAFETY: has no preconditions.
-    (unsafe { libc::sysconf(libc::_SC_PAGESIZE) }) as usize
+    static KNOWN: AtomicUsize = AtomicUsize::new(0);
+    match KNOWN.load(Relaxed) {
+        0 => {
+            // SAFETY: has no preconditions.
+            let size = (unsafe { libc::sysconf(libc::_SC_PAGESIZE) }) as usize;
+            KNOWN.store(size, Relaxed);
+            size
+        }
+        size => size,
+    }
 }

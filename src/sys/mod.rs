@@ -10,6 +10,8 @@ pub mod throw;
 #[cfg(not(loom))]
 pub mod barrier;
 #[cfg(not(loom))]
+pub mod bits;
+#[cfg(not(loom))]
 pub mod checkers;
 pub mod clock;
 #[cfg(not(loom))]
@@ -23,7 +25,13 @@ pub mod errno;
 #[cfg(not(loom))]
 pub mod fault;
 #[cfg(not(loom))]
+pub mod guard;
+#[cfg(not(loom))]
 pub mod mem;
+#[cfg(not(loom))]
+pub mod memory_limit;
+#[cfg(not(loom))]
+pub mod slab;
 #[cfg(not(loom))]
 pub mod stack;
 #[cfg(not(loom))]

@@ -1,25 +1,33 @@
 //! Goroutine stacks: slots of large slabs, each with a guard at its low end.
 //!
-//! A slab is one mapping of many slots of one *class* (size). Address space is all it costs until a slot is
-//! touched. A slot's guard is made when the slot is first handed out, and stays. Freed slots are kept in the
-//! pool of their class, guard and touched pages and all; the per-P caches above (sched/p.rs) keep the hottest.
+//! A slab is one mapping of slots of one *class* (size). Address space is all it costs until a slot is touched.
+//! `slab.rs` keeps the books of a class, `guard.rs` makes the guards; the per-P caches above (sched/p.rs) keep the hottest
+//! slots. Slots that are used for the first time come in batches, which grow while only such are left: their guards and first
+//! pages are had in one call each, by whoever takes them and outside the lock.
 //!
 //! *Promises.* A goroutine gets its stack when it first runs, where nothing may fail any more. So spawning
 //! promises a slot: `promised <= mapped` always, and the pool grows, or refuses, at the promise. A cache of
-//! slots above the pool must be promised as well, since its slots are out of the pool's reach.
+//! slots above the pool must be promised as well, since its slots are out of the pool's reach. Where a control group limits
+//! memory, growing asks whether the first pages of all slots that hold none would still fit.
 //!
-//! *Guards* are made with MADV_GUARD_INSTALL (Linux 6.13), which splits no mapping. Older kernels get mprotect,
-//! which costs two mappings a stack; there the number of slots is held below a quarter of vm.max_map_count, so
-//! that a stack without a guard is never handed out and the host keeps its share of mappings.
+//! *Giving back.* A freed slot keeps what it has touched, up to 16 KiB: [`Stack::settle`], called when its goroutine has
+//! ended, gives back what lies deeper. A [`Sweep`], made by the monitor twice a second while there is anything to find, gives
+//! back what no goroutine has used since the sweep before: memory of single slots, which keep their guards, and slabs as a
+//! whole, with their page tables, unless they are promised.
+//!
+//! *How deep?* A goroutine that uses a page goes through its lowest bytes, as a rule: frames follow upon each other. So the
+//! lowest line of each of the upper pages says whether the goroutine went further: it is zero unless somebody did. Frames
+//! that step over it untouched are not noticed; the sweep finds what they leave.
 //!
 //! Frames larger than a guard can step over it. C compilers probe page by page only with
 //! -fstack-clash-protection, so guards grow with the slot: 4 KiB below 64 KiB, 16 KiB below 256 KiB, else 64 KiB.
 
 use super::checkers::{self, Extent};
 use super::lock::{Rank, RawLock};
-use super::mem;
+use super::slab::{Idle, Kind, SLOTS, Slabs, Slot, Whole};
+use super::{errno, guard, mem, memory_limit};
 use std::cell::UnsafeCell;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::*};
 
 /// The smallest stack that may be asked for, bytes.
 pub const MIN_SIZE: usize = 16 << 10;
@@ -28,9 +36,10 @@ pub const MAX_SIZE: usize = 1 << 37;
 /// The default, bytes.
 pub const DEFAULT_SIZE: usize = 256 << 10;
 
+/// What a freed stack keeps at most, bytes: deeper use is trimmed.
+const KEPT: usize = 16 << 10;
 const STEPS: usize = 4;
 const CLASSES: usize = 96;
-const MADV_GUARD_INSTALL: i32 = 102;
 
 /// A stack size, rounded up to one of four steps per power of two.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -63,6 +72,7 @@ impl Class {
     }
 
     /// The class as a number, and back.
+    #[inline]
     pub fn number(self) -> u8 {
         self.0
     }
@@ -75,37 +85,114 @@ impl Class {
     fn pool(self) -> &'static Pool {
         &POOLS[self.0 as usize]
     }
+
+    /// How many slots a slab has: as many as come to 64 MiB, within bounds.
+    fn slots(self) -> usize {
+        ((64 << 20) / self.size()).clamp(1, SLOTS)
+    }
 }
 
 /// A slot, named by its upper end. Whoever holds the value owns the slot.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Stack {
-    top: *mut u8,
-}
+pub struct Stack(Slot);
 
 impl Stack {
-    pub const NONE: Stack = Stack { top: std::ptr::null_mut() };
+    pub const NONE: Stack = Stack(Slot { top: std::ptr::null_mut(), slab: 0 });
 
     /// Where the first frame ends. The two words above stay zero, for unwinders that look for a return address there:
     /// what follows is the next slot's guard.
     #[inline(always)]
     pub fn top(self) -> *mut u8 {
-        self.top.wrapping_sub(16)
+        self.0.top.wrapping_sub(16)
     }
 
     #[inline(always)]
     pub fn is_none(self) -> bool {
-        self.top.is_null()
+        self.0.top.is_null()
     }
 
     /// What goroutines use of it: the slot without its guard.
     pub fn extent(self, class: Class) -> Extent {
         let bytes = class.size() - class.guard();
-        Extent { low: self.top.wrapping_sub(bytes), bytes }
+        Extent { low: self.0.top.wrapping_sub(bytes), bytes }
+    }
+
+    /// How deep the goroutine on it went so far, bytes, rounded up to pages. A guess if it runs meanwhile.
+    pub fn depth(self, class: Class) -> usize {
+        self.went_deep(class).unwrap_or(mem::page_size())
+    }
+
+    /// How deep the goroutine on it went, if further than the first page.
+    #[inline]
+    pub fn went_deep(self, class: Class) -> Option<usize> {
+        let page = mem::page_size();
+        if self.is_clean(page) { None } else { Some(self.deep(class, page)) }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn deep(self, class: Class, page: usize) -> usize {
+        let most = self.kept(class, page);
+        // From page to page: what is below one that nobody went through may never have been in memory.
+        (page..=most)
+            .step_by(page)
+            .find(|&depth| self.is_clean(depth))
+            .unwrap_or_else(|| self.resident(class).max(most))
+    }
+
+    /// The goroutine that went deep is done with it: gives back what it used deeply, and begins to look anew.
+    ///
+    /// # Safety
+    /// The stack is the caller's, and nothing is in use below the uppermost frames.
+    pub unsafe fn settle(self, class: Class) {
+        let page = mem::page_size();
+        let most = self.kept(class, page);
+        for depth in (page..=most).step_by(page) {
+            if self.is_clean(depth) {
+                return;
+            }
+            // SAFETY: a line of the stack, which is the caller's and below what it uses.
+            unsafe { self.line(depth).write([0; LINE]) };
+        }
+        let extent = self.extent(class);
+        // SAFETY: nothing there is in use, as the caller promises.
+        unsafe { mem::advise(extent.low, extent.bytes - most, libc::MADV_DONTNEED) };
+    }
+
+    /// Bytes that stay when the stack is free.
+    fn kept(self, class: Class, page: usize) -> usize {
+        KEPT.max(page).min(class.size() - class.guard())
+    }
+
+    /// Whether nobody went through the page that ends `depth` bytes below the upper end.
+    #[inline(always)]
+    fn is_clean(self, depth: usize) -> bool {
+        // SAFETY: a line of a slot, above its guard. A slot is mapped while somebody has it, or a pin is on; who runs on it may
+        // write there, and then either answer is right.
+        (0..LINE).fold(0, |all, n| all | unsafe { self.line(depth).cast::<u64>().add(n).read_volatile() }) == 0
+    }
+
+    /// The lowest line of the page that ends `depth` bytes below the upper end.
+    #[inline(always)]
+    fn line(self, depth: usize) -> *mut [u64; LINE] {
+        self.0.top.wrapping_sub(depth).cast()
+    }
+
+    /// From the lowest page that is in memory to the upper end, bytes; at least a page.
+    fn resident(self, class: Class) -> usize {
+        let extent = self.extent(class);
+        extent.bytes - mem::first_resident(extent.low, extent.bytes).unwrap_or(extent.bytes - mem::page_size())
     }
 }
 
+/// Words of a line.
+const LINE: usize = 8;
+/// The most slots that are made ready at a time.
+const BATCH: usize = 64;
+
 struct Pool {
+    /// Most classes are never used.
+    is_used: AtomicBool,
     lock: RawLock,
     inner: UnsafeCell<Inner>,
 }
@@ -113,32 +200,28 @@ struct Pool {
 struct Inner {
     promised: usize,
     mapped: usize,
-    /// Slots that were in use before. Its capacity is at least `mapped`, so that giving back cannot fail.
-    free: Vec<Stack>,
-    /// Slots never handed out: the slab's next slot and how many are left.
-    fresh: Vec<(*mut u8, usize)>,
-    /// Every slab: its start and its bytes.
-    slabs: Vec<(*mut u8, usize)>,
-    /// The numbers of those that a checker was told of, where one watches.
-    told: Vec<(usize, Extent)>,
+    slabs: Slabs,
+    /// How many slots without memory go at a time: rises while there are no others.
+    batch: usize,
+    /// What a checker was told of, where one watches: by slab, with its number there.
+    told: Vec<(u32, usize, Extent)>,
 }
 
 impl Inner {
     const fn new() -> Inner {
-        Inner { promised: 0, mapped: 0, free: Vec::new(), fresh: Vec::new(), slabs: Vec::new(), told: Vec::new() }
+        Inner { promised: 0, mapped: 0, slabs: Slabs::new(), batch: 1, told: Vec::new() }
     }
 }
 
 // SAFETY: `inner` is touched under `lock` only; the slots it names are memory that nobody else uses.
 unsafe impl Sync for Pool {}
 
-static POOLS: [Pool; CLASSES] =
-    [const { Pool { lock: RawLock::new(Rank::Stacks), inner: UnsafeCell::new(Inner::new()) } }; CLASSES];
+static POOLS: [Pool; CLASSES] = [const {
+    Pool { is_used: AtomicBool::new(false), lock: RawLock::new(Rank::Stacks), inner: UnsafeCell::new(Inner::new()) }
+}; CLASSES];
 
-/// How many slots of all classes mprotect guards may serve; usize::MAX with MADV_GUARD_INSTALL, 0 if not known yet.
-static GUARD_LIMIT: AtomicUsize = AtomicUsize::new(0);
-/// Slots of all classes, counted where GUARD_LIMIT bounds them.
-static SLOTS: AtomicUsize = AtomicUsize::new(0);
+/// Slots of all classes that hold no memory: they may come to.
+static EMPTY: AtomicUsize = AtomicUsize::new(0);
 
 /// Promises `n` slots: [`take`] will find them. False if no memory is left.
 pub fn promise(class: Class, n: usize) -> bool {
@@ -159,38 +242,148 @@ pub fn unpromise(class: Class, n: usize) {
     });
 }
 
-/// Fills `out` as far as the pool has slots, each with its guard, and answers how many. At least one, if the
-/// caller holds a promise that it has not used.
+/// Fills `out` as far as the pool has slots that are at hand, each with its guard, and answers how many. At least one, if
+/// the caller holds a promise that it has not used.
 pub fn take(class: Class, out: &mut [Stack]) -> usize {
-    with(class, |inner| {
-        for (n, slot) in out.iter_mut().enumerate() {
-            if let Some(s) = inner.free.pop() {
-                *slot = s;
-                continue;
-            }
-            let Some((base, left)) = inner.fresh.last_mut() else {
-                return n;
-            };
-            let at = *base;
-            *base = at.wrapping_add(class.size());
-            *left -= 1;
-            if *left == 0 {
-                inner.fresh.pop();
-            }
-            guard(at, class.guard());
-            *slot = Stack { top: at.wrapping_add(class.size()) };
-            if checkers::on() {
-                let extent = slot.extent(class);
-                inner.told.push((checkers::added(extent), extent));
+    let mut slots = [Stack::NONE.0; BATCH];
+    let wanted = out.len().min(BATCH);
+    let (kind, n) = with(class, |inner| {
+        let (kind, n) = inner.slabs.take(class.size(), &mut slots[..wanted], inner.batch);
+        inner.batch = if kind == Kind::Warm || checkers::on() { 1 } else { (inner.batch * 4).min(BATCH) };
+        if kind == Kind::Fresh && checkers::on() {
+            for slot in &slots[..n] {
+                let extent = Stack(*slot).extent(class);
+                inner.told.push((slot.slab, checkers::added(extent), extent));
             }
         }
-        out.len()
-    })
+        (kind, n)
+    });
+    let slots = &slots[..n];
+    if kind == Kind::Fresh {
+        guard::at_first_use(slots.iter().map(|s| s.top.wrapping_sub(class.size())), class.guard());
+    }
+    if kind != Kind::Warm {
+        EMPTY.fetch_sub(n, Relaxed);
+        if n > 1 {
+            let page = mem::page_size();
+            // Each will be used soon. Where it fails, the first use takes the fault.
+            // SAFETY: the upper pages of slots that are ours.
+            unsafe { mem::advise_all(slots.iter().map(|s| s.top.wrapping_sub(page)), page, mem::MADV_POPULATE_WRITE) };
+        }
+    }
+    out.iter_mut().zip(slots).for_each(|(to, from)| *to = Stack(*from));
+    n
 }
 
 /// Gives slots back to the pool.
-pub fn give(class: Class, slots: &[Stack]) {
-    with(class, |inner| inner.free.extend_from_slice(slots));
+pub fn give(class: Class, stacks: &[Stack]) {
+    let mut slots = [Stack::NONE.0; BATCH];
+    for stacks in stacks.chunks(BATCH) {
+        slots.iter_mut().zip(stacks).for_each(|(to, from)| *to = from.0);
+        with(class, |inner| inner.slabs.give(class.size(), &slots[..stacks.len()]));
+    }
+}
+
+/// A walk over all slabs that gives back what was idle since the walk before. See the file's header.
+pub struct Sweep {
+    class: u8,
+    slab: usize,
+    /// Something free still holds memory: the next walk may find it idle.
+    left: bool,
+}
+
+impl Sweep {
+    pub const fn new() -> Sweep {
+        Sweep { class: 0, slab: 0, left: false }
+    }
+
+    /// Goes on until the walk is over (true) or `enough` says so, asked after each slab that had something.
+    pub fn go_on(&mut self, mut enough: impl FnMut() -> bool) -> bool {
+        while (self.class as usize) < CLASSES {
+            let class = Class(self.class);
+            // A checker knows each slot by its first use.
+            let idle = if checkers::on() { None } else { self.next_idle(class) };
+            match idle {
+                Some(Idle::Slab(whole)) => unmap(class, whole),
+                Some(Idle::Slots(..)) => {}
+                None => {
+                    (self.class, self.slab) = (self.class + 1, 0);
+                    continue;
+                }
+            }
+            if enough() {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Whether a walk that is over has left anything for the next.
+    pub fn has_left(&self) -> bool {
+        self.left
+    }
+
+    /// The next slab of the class with something to give back. The memory of single slots goes under the lock, so that nobody
+    /// takes one meanwhile.
+    fn next_idle(&mut self, class: Class) -> Option<Idle> {
+        if !class.pool().is_used.load(Relaxed) {
+            return None;
+        }
+        with(class, |inner| {
+            while self.slab < inner.slabs.numbers() {
+                let n = self.slab;
+                self.slab += 1;
+                let free = inner.mapped - inner.promised;
+                match inner.slabs.look(n, class.size(), |slots| slots <= free && !is_pinned()) {
+                    Some(Idle::Slots(tops, count)) => {
+                        let usable = class.size() - class.guard();
+                        let lows = tops[..count].iter().map(|top| top.wrapping_sub(usable));
+                        // SAFETY: free slots, which nobody takes while the lock is held.
+                        unsafe { mem::advise_all(lows, usable, libc::MADV_DONTNEED) };
+                        EMPTY.fetch_add(count, Relaxed);
+                        return Some(Idle::Slots(tops, count));
+                    }
+                    Some(Idle::Slab(whole)) => {
+                        inner.mapped -= whole.slots;
+                        return Some(Idle::Slab(whole));
+                    }
+                    None => {}
+                }
+            }
+            self.left |= inner.slabs.has_warm();
+            None
+        })
+    }
+}
+
+static PINS: AtomicUsize = AtomicUsize::new(0);
+
+/// While there is one, no slab is unmapped: for those who look at the stacks of others.
+pub struct Pin(());
+
+/// What is read of a goroutine's record after this names a stack that stays mapped.
+pub fn pin() -> Pin {
+    PINS.fetch_add(1, AcqRel);
+    Pin(())
+}
+
+impl Drop for Pin {
+    fn drop(&mut self) {
+        PINS.fetch_sub(1, Release);
+    }
+}
+
+/// Asked under the lock of a pool. A change, if to the same: who pins later sees that the slab's last stack was given back.
+fn is_pinned() -> bool {
+    PINS.fetch_add(0, AcqRel) != 0
+}
+
+/// Gives a slab back that the books have no more.
+fn unmap(class: Class, whole: Whole) {
+    // SAFETY: mapped by `map_slabs`, perhaps as a part of more; nobody knows it any more.
+    unsafe { mem::unmap(whole.base, whole.slots * class.size()) };
+    EMPTY.fetch_sub(whole.empty, Relaxed);
+    guard::unmapped(whole.guards);
 }
 
 /// Gives all stacks back to the system, whatever was promised.
@@ -199,15 +392,9 @@ pub fn give(class: Class, slots: &[Stack]) {
 /// There are no goroutines, and no cache holds a slot.
 pub unsafe fn release_all() {
     for class in (0..CLASSES as u8).map(Class) {
-        with(class, |inner| {
-            SLOTS.fetch_sub(inner.mapped, Relaxed);
-            inner.told.drain(..).for_each(|(number, extent)| checkers::removed(number, extent));
-            for (base, bytes) in std::mem::take(&mut inner.slabs) {
-                // SAFETY: mapped by `map_slots`; nobody stands on it, as the caller promises.
-                unsafe { mem::unmap(base, bytes) };
-            }
-            *inner = Inner::new();
-        });
+        let old = with(class, |inner| std::mem::replace(inner, Inner::new()));
+        old.told.iter().for_each(|&(_, number, extent)| checkers::removed(number, extent));
+        (0..old.slabs.numbers()).filter_map(|n| old.slabs.whole(n)).for_each(|whole| unmap(class, whole));
     }
 }
 
@@ -215,12 +402,13 @@ pub unsafe fn release_all() {
 pub fn usage() -> (usize, usize) {
     let (mut reserved, mut resident) = (0, 0);
     for class in (0..CLASSES as u8).map(Class) {
-        with(class, |inner| {
-            for &(base, bytes) in &inner.slabs {
-                reserved += bytes;
-                resident += mem::resident(base, bytes);
+        // Slab by slab: the look at memory takes long.
+        for n in 0..with(class, |inner| inner.slabs.numbers()) {
+            if let Some(Whole { base, slots, .. }) = with(class, |inner| inner.slabs.whole(n)) {
+                reserved += slots * class.size();
+                resident += mem::resident(base, slots * class.size());
             }
-        });
+        }
     }
     (reserved, resident)
 }
@@ -242,6 +430,7 @@ pub fn forget_all() {
             *inner = Inner::new();
         });
     }
+    EMPTY.store(0, Relaxed);
 }
 
 fn with<R>(class: Class, f: impl FnOnce(&mut Inner) -> R) -> R {
@@ -255,71 +444,41 @@ fn with<R>(class: Class, f: impl FnOnce(&mut Inner) -> R) -> R {
 
 /// Maps at least `need` more slots; half of what is there already, if the system has it.
 fn grow(class: Class, inner: &mut Inner, need: usize) -> bool {
-    let wish = need.max((inner.mapped / 2).clamp(64, 16 << 10));
-    map_slots(class, inner, wish) || (wish > need && map_slots(class, inner, need))
+    let wish = need.max((inner.mapped / 2).clamp(64, 16 << 10)).next_multiple_of(class.slots());
+    errno::preserved(|| map_slabs(class, inner, wish) || (wish > need && map_slabs(class, inner, need)))
 }
 
-fn map_slots(class: Class, inner: &mut Inner, slots: usize) -> bool {
+fn map_slabs(class: Class, inner: &mut Inner, slots: usize) -> bool {
+    /// What a goroutine costs besides the first page of its stack: its record, page tables and the like.
+    const BESIDES: usize = 1 << 10;
     let Some(bytes) = class.size().checked_mul(slots) else {
         return false;
     };
-    if inner.free.try_reserve(inner.mapped + slots - inner.free.len()).is_err()
-        || inner.fresh.try_reserve(1).is_err()
-        || inner.slabs.try_reserve(1).is_err()
+    let empty = EMPTY.load(Relaxed) + slots;
+    if memory_limit::headroom().is_some_and(|room| (empty * (mem::page_size() + BESIDES)) as u64 > room)
+        || !inner.slabs.make_room(slots.div_ceil(class.slots()))
     {
         return false;
     }
     let Some(base) = mem::map(bytes) else {
         return false;
     };
-    let limit = guard_limit(base);
-    if SLOTS.fetch_add(slots, Relaxed) + slots > limit {
-        SLOTS.fetch_sub(slots, Relaxed);
+    let Some(guards) = guard::at_mapping(base, slots, class.size(), class.guard()) else {
         // SAFETY: mapped above, and nobody has seen it.
         unsafe { mem::unmap(base, bytes) };
         return false;
-    }
+    };
     // Where transparent huge pages are "always", each first touch would cost 2 MiB.
     // SAFETY: our own fresh mapping; the advice changes no contents. Failure means there are no huge pages.
     unsafe { mem::advise(base, bytes, libc::MADV_NOHUGEPAGE) };
-    inner.fresh.push((base, slots));
-    inner.slabs.push((base, bytes));
+    for first in (0..slots).step_by(class.slots()) {
+        let here = class.slots().min(slots - first);
+        inner.slabs.add(base.wrapping_add(first * class.size()), here, guards.saturating_sub(first).min(here));
+    }
     inner.mapped += slots;
+    class.pool().is_used.store(true, Relaxed);
+    EMPTY.fetch_add(slots, Relaxed);
     true
-}
-
-/// Finds out once what kind of guards the kernel has, by putting one at `probe`, where one will be anyway.
-fn guard_limit(probe: *mut u8) -> usize {
-    let known = GUARD_LIMIT.load(Relaxed);
-    if known != 0 {
-        return known;
-    }
-    // SAFETY: the low end of a fresh slab, which will be the guard of its first slot.
-    let limit = if !checkers::is_valgrind()
-        && unsafe { mem::advise(probe, mem::page_size(), MADV_GUARD_INSTALL) }
-        && mem::is_denied(probe)
-    {
-        usize::MAX
-    } else {
-        let maps = std::fs::read_to_string("/proc/sys/vm/max_map_count").ok();
-        maps.and_then(|s| s.trim().parse::<usize>().ok()).unwrap_or(65_530) / 4
-    };
-    GUARD_LIMIT.store(limit, Relaxed);
-    limit
-}
-
-fn guard(low: *mut u8, bytes: usize) {
-    // SAFETY: the low end of a slot that nobody has used yet.
-    let ok = unsafe {
-        if GUARD_LIMIT.load(Relaxed) == usize::MAX {
-            mem::advise(low, bytes, MADV_GUARD_INSTALL)
-        } else {
-            mem::deny(low, bytes)
-        }
-    };
-    if !ok {
-        crate::throw!("no guard for a stack at {low:p}: error {}", std::io::Error::last_os_error());
-    }
 }
 
 #[cfg(test)]
