@@ -44,47 +44,59 @@ pub unsafe fn advise(addr: *mut u8, bytes: usize, advice: c_int) -> bool {
 /// # Safety
 /// As for [`advise`].
 pub unsafe fn advise_all(lows: impl Iterator<Item = *mut u8>, bytes: usize, advice: c_int) -> bool {
-    const MOST: usize = 64;
-    let mut ranges = [libc::iovec { iov_base: ptr::null_mut(), iov_len: bytes }; MOST];
-    let mut lows = lows.peekable();
-    while lows.peek().is_some() {
+    in_batches(lows, bytes, |ranges| {
+        // To do it twice where the one call went only so far does no harm.
+        // SAFETY: as the caller promises.
+        unsafe { advise_at_once(ranges, advice) || ranges.iter().all(|r| advise(r.iov_base.cast(), bytes, advice)) }
+    })
+}
+
+/// Touches pages before they are used, where that can be had for many in one call; elsewhere the first use does.
+///
+/// # Safety
+/// The pages are mapped by [`map`].
+pub unsafe fn populate(pages: impl Iterator<Item = *mut u8>) {
+    const MADV_POPULATE_WRITE: c_int = 23;
+    // SAFETY: as the caller promises; no contents change.
+    in_batches(pages, page_size(), |ranges| unsafe { advise_at_once(ranges, MADV_POPULATE_WRITE) });
+}
+
+fn in_batches(
+    mut lows: impl Iterator<Item = *mut u8>,
+    bytes: usize,
+    mut f: impl FnMut(&[libc::iovec]) -> bool,
+) -> bool {
+    let mut ranges = [libc::iovec { iov_base: ptr::null_mut(), iov_len: bytes }; 64];
+    loop {
         let mut n = 0;
-        for (range, low) in ranges.iter_mut().zip(&mut lows) {
-            range.iov_base = low.cast();
+        for low in lows.by_ref().take(ranges.len()) {
+            ranges[n].iov_base = low.cast();
             n += 1;
         }
-        // SAFETY: as the caller promises.
-        if !unsafe { advise_ranges(&ranges[..n], advice) } {
+        if n == 0 {
+            return true;
+        }
+        if !f(&ranges[..n]) {
             return false;
         }
     }
-    true
 }
 
 /// # Safety
 /// As for [`advise`].
-unsafe fn advise_ranges(ranges: &[libc::iovec], advice: c_int) -> bool {
+unsafe fn advise_at_once(ranges: &[libc::iovec], advice: c_int) -> bool {
     /// Names this process where a descriptor of one is wanted; since Linux 6.14.
     const PIDFD_SELF: c_int = -10_001;
     static REFUSED: AtomicBool = AtomicBool::new(false);
+    if ranges.len() < 2 || REFUSED.load(Relaxed) {
+        return false;
+    }
     let wanted: usize = ranges.iter().map(|r| r.iov_len).sum();
-    let mut done = 0;
-    if ranges.len() > 1 && !REFUSED.load(Relaxed) {
-        // SAFETY: as the caller promises; the ranges are read only.
-        let n = unsafe {
-            libc::syscall(libc::SYS_process_madvise, PIDFD_SELF, ranges.as_ptr(), ranges.len(), advice, 0u32)
-        };
-        done = n.max(0) as usize;
-        if n < 0 {
-            REFUSED.store(true, Relaxed);
-        }
-    }
-    if done == wanted {
-        return true;
-    }
-    // One by one from the start: to do it twice does no harm.
-    // SAFETY: as the caller promises.
-    ranges.iter().all(|r| unsafe { advise(r.iov_base.cast(), r.iov_len, advice) })
+    // SAFETY: as the caller promises; the ranges are read only.
+    let done =
+        unsafe { libc::syscall(libc::SYS_process_madvise, PIDFD_SELF, ranges.as_ptr(), ranges.len(), advice, 0u32) };
+    REFUSED.fetch_or(done < 0, Relaxed);
+    done as usize == wanted
 }
 
 /// What `parse` makes of a small file of text.
@@ -153,9 +165,6 @@ pub fn leak<T>(value: T) -> Option<&'static T> {
         Some(&*at)
     }
 }
-
-/// Linux 5.14: touches pages before they are used.
-pub const MADV_POPULATE_WRITE: c_int = 23;
 
 /// The offset of the first page of a mapping that is in memory.
 pub fn first_resident(addr: *mut u8, bytes: usize) -> Option<usize> {

@@ -266,9 +266,8 @@ pub fn take(class: Class, out: &mut [Stack]) -> usize {
         EMPTY.fetch_sub(n, Relaxed);
         if n > 1 {
             let page = mem::page_size();
-            // Each will be used soon. Where it fails, the first use takes the fault.
-            // SAFETY: the upper pages of slots that are ours.
-            unsafe { mem::advise_all(slots.iter().map(|s| s.top.wrapping_sub(page)), page, mem::MADV_POPULATE_WRITE) };
+            // SAFETY: the upper pages of slots that are ours, each of which will be used soon.
+            unsafe { mem::populate(slots.iter().map(|s| s.top.wrapping_sub(page))) };
         }
     }
     out.iter_mut().zip(slots).for_each(|(to, from)| *to = Stack(*from));
