@@ -38,18 +38,12 @@ static inline void late_start(void)
         OK(rt_sleep(LATE_SLEEP_NS));
 }
 
-static inline int late_compare(const void *left, const void *right)
-{
-    int64_t a = *(const int64_t *)left, b = *(const int64_t *)right;
-    return (a > b) - (a < b);
-}
-
 /* Prints the 99th percentile and the most. The sleep that is under way counts too: it may be the latest of all. */
 static inline void late_report(const char *p99, const char *most)
 {
     late_over = true;
     OK(rt_waitgroup_wait(&late_sleeper));
-    qsort(late_ns, (size_t)late_count, sizeof *late_ns, late_compare);
+    bench_sort(late_ns, late_count);
     bench_report(p99, (double)late_ns[(int64_t)late_count * 99 / 100] / 1e6, "ms");
     bench_report(most, (double)late_ns[late_count - 1] / 1e6, "ms");
 }

@@ -38,7 +38,10 @@ QUICK_SIZES = {
     "buffered": 1_000_000,
     "select": 200_000,
     "mutex": 1_000_000,
+    "skynet": 100_000,
+    "parked": 100_000,
     "sleep": 10_000,
+    "sleep1m": 100_000,
     "timer": 500_000,
     "blockers": 2,
     "hogs": 100,
@@ -47,7 +50,7 @@ QUICK_SIZES = {
 }
 
 # What the programs in Go share, as those in C share headers.
-GO_SHARED = ["late.go", "burn.go"]
+GO_SHARED = ["burn.go", "late.go", "memory.go", "sleepers.go"]
 
 
 class BenchError(Exception):

@@ -7,23 +7,11 @@ import (
 	"os"
 	"runtime"
 	"strconv"
-	"strings"
 	"time"
 )
 
 //go:noinline
 func nothing() {}
-
-func peakMB() float64 {
-	status, _ := os.ReadFile("/proc/self/status")
-	for line := range strings.Lines(string(status)) {
-		if rest, ok := strings.CutPrefix(line, "VmHWM:"); ok {
-			kib, _ := strconv.ParseFloat(strings.Fields(rest)[0], 64)
-			return kib * 1024 / 1e6
-		}
-	}
-	return -1
-}
 
 func main() {
 	size := 1000000
@@ -40,5 +28,5 @@ func main() {
 	}
 	fmt.Printf("go %.3f ns\n", float64(time.Since(start))/float64(size))
 	fmt.Printf("go_spawn %.3f ns\n", float64(spawned.Sub(start))/float64(size))
-	fmt.Printf("go_peak %.3f MB\n", peakMB())
+	fmt.Printf("go_peak %.3f MB\n", float64(memoryKiB("VmHWM:"))*1024/1e6)
 }
