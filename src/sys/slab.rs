@@ -44,7 +44,8 @@ pub enum Kind {
     Fresh,
 }
 
-/// What a look at a slab found to be given back.
+/// What a look at a slab found to be given back. It lives for a moment on a stack, large or not.
+#[allow(clippy::large_enum_variant)]
 pub enum Idle {
     /// The slots with these upper ends: their memory. They are cold from here on.
     Slots([*mut u8; SLOTS], usize),
