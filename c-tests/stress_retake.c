@@ -214,11 +214,13 @@ static void changes_ps(void *arg) {
 
 static void watches(void *arg) {
     (void)arg;
+    const int64_t start = now_ns();
     while (!atomic_load(&stop)) {
         const int64_t due = now_ns() + MS;
         CHECK_OK(rt_sleep(MS));
         const int64_t late = now_ns() - due;
         if (late > longest) longest = late;
+        if (late > 50 * MS) printf("after %.1f s late by %.1f ms\n", (double)(due - start) / 1e9, (double)late / 1e6);
     }
     atomic_store(&watched, true);
 }
