@@ -7,7 +7,7 @@
 
 use super::{DOWN, LOCK, RESERVED, STATE, run};
 use crate::sched::{deepest, g, global, m, queue, records, timers};
-use crate::sys::stack;
+use crate::sys::{lock, stack};
 use std::sync::atomic::{AtomicBool, Ordering::*};
 
 /// Asks to be told of forks. Once.
@@ -47,6 +47,7 @@ fn unlock_all() {
 }
 
 unsafe extern "C" fn child() {
+    lock::forked();
     unlock_all();
     STATE.store(DOWN, Release);
     RESERVED.store(0, Relaxed);

@@ -3,40 +3,10 @@
 
 use super::attention::{ANNOUNCED, Attention, INSIDE};
 use crate::sys::atomic::{AcqRel, Acquire, AtomicU32, Relaxed, Release, SeqCst, fence};
+pub use crate::sys::barrier_model::Injected;
 use loom::cell::UnsafeCell;
 use loom::sync::{Arc, Notify};
 use loom::thread;
-
-/// The barrier as the kernel does it: a full fence in the thread, at a moment that nobody chooses.
-#[derive(Default)]
-pub struct Injected {
-    asked: AtomicU32,
-    done: AtomicU32,
-}
-
-impl Injected {
-    pub fn point(&self) {
-        if self.asked.load(Relaxed) == 1 && self.done.load(Relaxed) == 0 {
-            fence(SeqCst);
-            self.done.store(1, Release);
-        }
-    }
-
-    /// The thread stops: the switch in the kernel is a full fence.
-    fn stops(&self) {
-        fence(SeqCst);
-        self.done.store(1, Release);
-    }
-
-    fn everywhere(&self) {
-        fence(SeqCst);
-        self.asked.store(1, Release);
-        while self.done.load(Acquire) == 0 {
-            thread::yield_now();
-        }
-        fence(SeqCst);
-    }
-}
 
 #[derive(Clone, Copy, PartialEq)]
 enum Barrier {

@@ -27,6 +27,14 @@ pub fn is_cheap() -> bool {
     REGISTERED.load(Relaxed)
 }
 
+/// The same, if the kernel has it; false if not: then nothing was done.
+pub fn on_running() -> bool {
+    fence(SeqCst);
+    let done = REGISTERED.load(Relaxed) && membarrier(EXPEDITED);
+    fence(SeqCst);
+    done
+}
+
 /// The same for threads whose entries have a fence where the kernel has no barrier.
 pub fn on_entries() {
     fence(SeqCst);

@@ -1,14 +1,38 @@
 //! The lock inside the runtime: a futex mutex of one word, held for a few hundred instructions.
 //!
+//! To let go is a plain store, not an exchange, which would cost as much as taking it: so the word cannot say whether
+//! somebody sleeps. That is counted elsewhere, by the lock's address, in memory that stays when the object goes ([`ASLEEP`]):
+//!
+//! ```text
+//!   lets go                           goes to sleep
+//!   U1 word = FREE (Release)          S1 asleep += 1
+//!   U2 asleep != 0: wake one          S2 a barrier on every running thread of the process
+//!                                     S3 compare-and-swap FREE to HELD; else sleep while the word is HELD
+//! ```
+//!
+//! *Nobody sleeps on without a waker.* Look at where the barrier strikes the thread that has the word HELD at S3. Between U1
+//! and U2, or after both: its U1 is visible at S3, so it is not the one that has the word HELD. Before U1: then its U2 comes
+//! after the barrier, sees S1, and wakes; and if that wake-up comes before the sleep, the kernel finds the word changed. Where
+//! there is no such barrier (no membarrier, no runtime yet) the sleep is short and tried again. The models are in
+//! `lock_models.rs`; in those of other rooms letting go is an exchange and sleeping is loom's.
+//!
 //! A lock is taken and let go by the same thread, but not always by the same goroutine: a park lets go of its
 //! locks on the far side of the switch, in the commit. So there is no guard; `lock` and `unlock` are written out.
 //!
 //! Every lock has a rank ([`Rank`]). A thread takes locks in rising rank only; several channels are taken in
 //! address order. Debug builds check it.
 
+use crate::sys::atomic::{Acquire, AtomicU32, Relaxed, Release, SeqCst};
 #[cfg(not(loom))]
-use crate::sys::atomic::spin_hint;
-use crate::sys::atomic::{Acquire, AtomicU32, Relaxed, Release};
+use crate::sys::{atomic::spin_hint, barrier, clock, clock::NEVER, errno, futex};
+#[cfg(not(loom))]
+use std::cell::Cell;
+#[cfg(not(loom))]
+use std::sync::atomic::compiler_fence;
+
+#[cfg(all(test, loom))]
+#[path = "lock_models.rs"]
+mod models;
 
 /// The order of locks, lowest first. `docs/HACKING.md` carries the same list with what each one guards.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -42,8 +66,42 @@ pub enum Rank {
 
 const FREE: u32 = 0;
 const HELD: u32 = 1;
+
+/// How many sleep for a lock, by a hash of its address: too many are counted where two locks share a place, which costs a
+/// needless wake-up.
 #[cfg(not(loom))]
-const CONTENDED: u32 = 2;
+static ASLEEP: [AtomicU32; 256] = [const { AtomicU32::new(0) }; 256];
+/// How long a sleep is that may have missed its waker, ns.
+#[cfg(not(loom))]
+const UNSURE: i64 = 1_000_000;
+
+#[cfg(not(loom))]
+#[inline(always)]
+fn asleep(word: *const AtomicU32) -> &'static AtomicU32 {
+    &ASLEEP[(word.addr() >> 3).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56]
+}
+
+/// U1 and U2 of the header; `between` keeps them in order where the barrier is. True: somebody is to be woken.
+#[inline(always)]
+fn let_go(word: &AtomicU32, asleep: &AtomicU32, between: impl FnOnce()) -> bool {
+    word.store(FREE, Release);
+    between();
+    asleep.load(Relaxed) != 0
+}
+
+/// S1 to S3. True: the caller has the lock. The caller lowers the count when it no longer sleeps.
+#[inline(always)]
+fn goes_to_sleep(word: &AtomicU32, asleep: &AtomicU32, barrier: impl FnOnce()) -> bool {
+    asleep.fetch_add(1, SeqCst);
+    barrier();
+    word.compare_exchange(FREE, HELD, Acquire, Relaxed).is_ok()
+}
+
+/// In a forked child: nobody sleeps.
+#[cfg(not(loom))]
+pub fn forked() {
+    ASLEEP.iter().for_each(|n| n.store(0, Relaxed));
+}
 
 /// See the room's header.
 pub struct RawLock {
@@ -94,27 +152,28 @@ impl RawLock {
         ok
     }
 
-    /// Lets go. The caller holds the lock; on return from the swap the object may already be gone.
+    /// Lets go. The caller holds the lock; from the store on the object may be gone.
     #[inline(always)]
     pub fn unlock(&self) {
         #[cfg(debug_assertions)]
         ranks::dropped(self.rank);
         let at: *const AtomicU32 = &self.word;
-        let was = self.word.swap(FREE, Release);
-        if was != HELD || cfg!(loom) {
+        #[cfg(not(loom))]
+        if let_go(&self.word, asleep(at), || compiler_fence(SeqCst)) {
             Self::wake_one(at);
+        }
+        #[cfg(loom)]
+        {
+            self.word.swap(FREE, Release);
+            waiting::wake(at);
         }
     }
 
     #[cfg(not(loom))]
     #[cold]
+    #[inline(never)]
     fn wake_one(at: *const AtomicU32) {
-        crate::sys::futex::wake(at, 1);
-    }
-
-    #[cfg(loom)]
-    fn wake_one(at: *const AtomicU32) {
-        waiting::wake(at);
+        futex::wake(at, 1);
     }
 
     #[cfg(not(loom))]
@@ -129,8 +188,17 @@ impl RawLock {
             }
             spin_hint();
         }
-        while self.word.swap(CONTENDED, Acquire) != FREE {
-            crate::sys::futex::wait(&self.word, CONTENDED, crate::sys::clock::NEVER);
+        let asleep = asleep(&self.word);
+        loop {
+            let is_sure = Cell::new(false);
+            let got = goes_to_sleep(&self.word, asleep, || is_sure.set(errno::preserved(barrier::on_running)));
+            if !got {
+                futex::wait(&self.word, HELD, if is_sure.get() { NEVER } else { clock::after(UNSURE) });
+            }
+            asleep.fetch_sub(1, Relaxed);
+            if got || self.word.compare_exchange(FREE, HELD, Acquire, Relaxed).is_ok() {
+                return;
+            }
         }
     }
 

@@ -9,6 +9,8 @@ pub mod throw;
 
 #[cfg(not(loom))]
 pub mod barrier;
+#[cfg(loom)]
+pub mod barrier_model;
 #[cfg(not(loom))]
 pub mod bits;
 #[cfg(not(loom))]
