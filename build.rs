@@ -61,8 +61,22 @@ fn header(root: &std::path::Path, version: String) -> cbindgen::Bindings {
     config.function.postfix = Some("RT_NOEXCEPT".into());
     config.function.sort_by = Some(cbindgen::SortKey::None);
     config.sort_by = cbindgen::SortKey::None;
-    let files =
-        ["base", "lifecycle", "goroutine", "blocking", "park", "time", "chan", "select", "sync", "locks", "observe"];
+    let files = [
+        "base",
+        "lifecycle",
+        "goroutine",
+        "blocking",
+        "park",
+        "time",
+        "chan",
+        "select",
+        "sync",
+        "locks",
+        "context",
+        "group",
+        "key",
+        "observe",
+    ];
     let mut builder = cbindgen::Builder::new().with_config(config);
     for file in files {
         builder = builder.with_src(root.join(format!("src/capi/{file}.rs")));

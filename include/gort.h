@@ -115,9 +115,24 @@
 typedef struct rt_chan rt_chan;
 
 /**
+ * A context: opaque, reference counted. NULL, where a context is wanted, is the background.
+ */
+typedef struct rt_ctx rt_ctx;
+
+/**
+ * A function that waits for the end of a context: opaque, with one owner, who frees it by rt_ctx_hook_stop.
+ */
+typedef struct rt_ctx_hook rt_ctx_hook;
+
+/**
  * A goroutine, as others name it: opaque. Stays valid, if useless, after the goroutine has ended.
  */
 typedef struct rt_g rt_g;
+
+/**
+ * A group: opaque, with one owner, whose rt_group_free must not overlap another call on it.
+ */
+typedef struct rt_group rt_group;
 
 /**
  * A timer: opaque, with one owner, whose rt_timer_free or rt_timer_detach must not overlap another call on it.
@@ -243,6 +258,17 @@ typedef struct rt_once {
 typedef struct rt_sema {
     uint64_t opaque[4];
 } rt_sema;
+
+/**
+ * What a goroutine of a group runs: it gets the group's context and its own argument, and answers RT_OK or an error. It
+ * must not be left by an exception or longjmp.
+ */
+typedef int (*rt_group_fn)(struct rt_ctx *ctx, void *arg);
+
+/**
+ * Names a value that each goroutine, and each plain thread, has for itself. 0 is no key.
+ */
+typedef uint32_t rt_key;
 
 /**
  * What rt_stats_read answers. Set struct_size; the rest is written.
@@ -1132,6 +1158,284 @@ int rt_sema_try_acquire(struct rt_sema *s) RT_NOEXCEPT;
  * Call from: any thread, also in an unlockf. Blocks: nothing. Since 0.1.
  */
 int rt_sema_release(struct rt_sema *s) RT_NOEXCEPT;
+
+/**
+ * The background: the context that never ends. It is immortal: references to it count nothing.
+ *
+ * Returns it, never NULL. NULL means the same wherever a context is wanted.
+ * Call from: any thread. Blocks: nothing. Since 0.1.
+ */
+struct rt_ctx *rt_ctx_background(void) RT_NOEXCEPT;
+
+/**
+ * A context that ends with its parent, or by rt_ctx_cancel.
+ *
+ * The last rt_ctx_unref does not cancel: a context that nobody holds any more just leaves its parent.
+ *
+ * @param parent  the context above it, which it holds; NULL: the background
+ * Returns the context, with one reference that the caller owns; it is cancelled already if its parent is. NULL: no memory
+ * is left.
+ * Call from: any thread. Blocks: nothing. Since 0.1.
+ */
+struct rt_ctx *rt_ctx_with_cancel(struct rt_ctx *parent)
+RT_NOEXCEPT;
+
+/**
+ * rt_ctx_with_cancel that also ends after a time, with RT_ETIMEDOUT.
+ *
+ * @param parent      as rt_ctx_with_cancel
+ * @param timeout_ns  nanoseconds from now; RT_FOREVER, and what would overflow: no deadline of its own; zero or less is over
+ *                    already
+ * Returns as rt_ctx_with_deadline.
+ * Call from: any thread. Blocks: nothing. Starts the runtime if there is a deadline to wait for. Since 0.1.
+ */
+struct rt_ctx *rt_ctx_with_timeout(struct rt_ctx *parent,
+                                   int64_t timeout_ns)
+RT_NOEXCEPT;
+
+/**
+ * rt_ctx_with_cancel that also ends at a point in time, with RT_ETIMEDOUT. If that of its parent comes before, that is its
+ * deadline.
+ *
+ * rt_stop cancels contexts that have a deadline to come, with RT_ECANCELED. In a forked child such a deadline does not come.
+ *
+ * @param parent       as rt_ctx_with_cancel
+ * @param deadline_ns  nanoseconds as rt_now has them; RT_FOREVER and INT64_MAX: no deadline of its own; what is past is over
+ *                     already
+ * Returns the context, with one reference that the caller owns. NULL: no memory is left, or the runtime is being stopped and
+ * the caller is no goroutine.
+ * Call from: any thread. Blocks: nothing. Starts the runtime if there is a deadline to wait for. Since 0.1.
+ */
+struct rt_ctx *rt_ctx_with_deadline(struct rt_ctx *parent,
+                                    int64_t deadline_ns)
+RT_NOEXCEPT;
+
+/**
+ * Adds a reference.
+ *
+ * @param ctx  a context; for the background nothing happens
+ * Returns ctx.
+ * Call from: any thread. Blocks: nothing. Since 0.1.
+ */
+struct rt_ctx *rt_ctx_ref(struct rt_ctx *ctx) RT_NOEXCEPT;
+
+/**
+ * Drops a reference. Children and hooks hold their context, too. When nobody does, it leaves its parent, its deadline is
+ * dropped, and its channel goes with the last reference to that; nobody is told.
+ *
+ * @param ctx  a context of which the caller owns a reference; for the background nothing happens
+ * Call from: any thread. Blocks: nothing. Since 0.1.
+ */
+void rt_ctx_unref(struct rt_ctx *ctx)
+RT_NOEXCEPT;
+
+/**
+ * Ends a context and all that are below it, unless it is over: their channels are closed and their hooks start.
+ *
+ * @param ctx    the context
+ * @param cause  what rt_ctx_cause answers from then on, of those below as well; 0: RT_ECANCELED
+ * Returns RT_OK, also for a context that is over: nothing changes then.
+ * Errors: RT_EINVAL: ctx is the background; RT_EPERM: in the unlockf of a park. RT_ENOMEM, RT_ECANCELED: it has ended, but
+ * functions of its hooks do not start: there is no memory for the runtime, or it is being stopped, and the caller is no
+ * goroutine.
+ * Call from: any thread. Blocks: nothing. Starts the runtime if there are hooks. Since 0.1.
+ */
+int rt_ctx_cancel(struct rt_ctx *ctx,
+                  int cause)
+RT_NOEXCEPT;
+
+/**
+ * Whether a context is over.
+ *
+ * @param ctx  the context
+ * Returns RT_OK while it is not; RT_ETIMEDOUT if a deadline has ended it, its own or that of one above it; else
+ * RT_ECANCELED. It never changes once it is not RT_OK, which it is before rt_ctx_done is seen closed.
+ * Call from: any thread. Blocks: nothing. Since 0.1.
+ */
+int rt_ctx_err(const struct rt_ctx *ctx) RT_NOEXCEPT;
+
+/**
+ * Why a context is over.
+ *
+ * @param ctx  the context
+ * Returns the cause that was given to rt_ctx_cancel, also where it came from above; without one as rt_ctx_err.
+ * Call from: any thread. Blocks: nothing. Since 0.1.
+ */
+int rt_ctx_cause(const struct rt_ctx *ctx) RT_NOEXCEPT;
+
+/**
+ * When a context ends by itself: its own deadline, or one above it that comes before.
+ *
+ * @param ctx  the context
+ * Returns nanoseconds as rt_now has them; RT_FOREVER: there is no deadline.
+ * Call from: any thread. Blocks: nothing. Since 0.1.
+ */
+int64_t rt_ctx_deadline(const struct rt_ctx *ctx) RT_NOEXCEPT;
+
+/**
+ * The channel that is closed when a context ends: a receive from it waits for the end, also as a case of a select. It has
+ * elements of size 0, of which there never is one.
+ *
+ * @param ctx  the context
+ * Returns the channel, which belongs to the context: add a reference to keep it longer. NULL for the background, which never
+ * ends, as a receive from NULL never does.
+ * Call from: any thread. Blocks: nothing. Since 0.1.
+ */
+struct rt_chan *rt_ctx_done(struct rt_ctx *ctx)
+RT_NOEXCEPT;
+
+/**
+ * Lets a function run, in a goroutine of its own, once a context is over; at once if it is so already. Without memory for
+ * the goroutine it is tried again until there is some. rt_stop does not wait for the end of contexts.
+ *
+ * @param ctx  the context, which the hook holds until it is stopped
+ * @param fn   the function
+ * @param arg  handed to it as it is
+ * @param out  out: the hook, which the caller owns and frees by rt_ctx_hook_stop, whether the function runs or not. It is
+ *             there before the function starts
+ * Returns RT_OK.
+ * Errors: RT_EINVAL: fn or out is NULL; RT_ENOMEM; RT_ECANCELED: the context is over, and the runtime is being stopped;
+ * RT_EPERM: in the unlockf of a park.
+ * Call from: any thread. Blocks: nothing. Starts the runtime if the context is over. Since 0.1.
+ */
+int rt_ctx_after_func(struct rt_ctx *ctx,
+                      rt_fn fn,
+                      void *arg,
+                      struct rt_ctx_hook **out)
+RT_NOEXCEPT;
+
+/**
+ * Takes a hook off its context and frees it. It does not wait for the function if that runs, and may be called from it.
+ *
+ * @param hook  the hook, which the caller does not use again; or NULL: then nothing happens
+ * Returns true if the function will never start; false if it was started, and for NULL.
+ * Call from: any thread. Blocks: nothing. Since 0.1.
+ */
+bool rt_ctx_hook_stop(struct rt_ctx_hook *hook)
+RT_NOEXCEPT;
+
+/**
+ * A group without goroutines, with a context of its own.
+ *
+ * @param parent  the context above that of the group; NULL: the background
+ * Returns the group, for the caller to free; NULL: no memory is left.
+ * Call from: any thread. Blocks: nothing. Since 0.1.
+ */
+struct rt_group *rt_group_new(struct rt_ctx *parent) RT_NOEXCEPT;
+
+/**
+ * The context of a group. It ends with its parent, with the first error, or when rt_group_wait returns; rt_ctx_cancel
+ * ends it as well. Of the first error it has the cause.
+ *
+ * @param g  the group
+ * Returns the context, which belongs to the group: add a reference to keep it longer. NULL for NULL.
+ * Call from: any thread. Blocks: nothing. Since 0.1.
+ */
+struct rt_ctx *rt_group_ctx(struct rt_group *g) RT_NOEXCEPT;
+
+/**
+ * Starts a goroutine of a group. At the limit it waits until another one has ended; also when the context is over: whether to
+ * start work then is up to the caller.
+ *
+ * The first result that is not RT_OK is the group's, and cancels its context with that for a cause. A goroutine that leaves
+ * by rt_goexit has no result. It counts until what it has put off, and the destructors of its keys, have run.
+ *
+ * @param g    the group
+ * @param fn   what the goroutine runs
+ * @param arg  handed to fn as it is
+ * Returns the id of the goroutine, as rt_go.
+ * Errors: as rt_go; RT_EINVAL also: g is NULL. fn will not run then, and counts nowhere.
+ * Call from: any thread, also from goroutines of the group; not from the unlockf of a park. Blocks: at the limit, the
+ * goroutine or the plain thread. Starts the runtime. Since 0.1.
+ */
+int64_t rt_group_go(struct rt_group *g,
+                    rt_group_fn fn,
+                    void *arg)
+RT_NOEXCEPT;
+
+/**
+ * Limits how many goroutines of a group may be at once.
+ *
+ * @param g      the group
+ * @param limit  how many; 0: any number, as it is without this call
+ * Returns RT_OK.
+ * Errors: RT_EBUSY: the group has, or had, a goroutine; RT_EINVAL: g is NULL.
+ * Call from: any thread. Blocks: nothing. Since 0.1.
+ */
+int rt_group_set_limit(struct rt_group *g, size_t limit) RT_NOEXCEPT;
+
+/**
+ * Waits until no goroutine of a group is left, and ends its context. May be called again, from several threads, and after
+ * further goroutines were started, whose context is over then.
+ *
+ * @param g  the group
+ * Returns the first result that was not RT_OK, whatever it is; RT_OK if there was none.
+ * Errors: RT_EINVAL: g is NULL; RT_EPERM: called by a goroutine of the group, or it would block in the unlockf of a park.
+ * Call from: any thread. Blocks: the goroutine, or the plain thread. Since 0.1.
+ */
+int rt_group_wait(struct rt_group *g)
+RT_NOEXCEPT;
+
+/**
+ * Ends the context of a group, waits until no goroutine of it is left, and frees it.
+ *
+ * @param g  the group, which the caller does not use again; or NULL: then nothing happens
+ * Called by a goroutine of the group, which it would wait for, or in the unlockf of a park, it does nothing.
+ * Call from: any thread. Blocks: the goroutine, or the plain thread. Since 0.1.
+ */
+void rt_group_free(struct rt_group *g) RT_NOEXCEPT;
+
+/**
+ * Makes a key, under which every goroutine and every plain thread, present and future, has NULL.
+ *
+ * The destructor is called for each value that is not NULL when its goroutine ends, on it, after what it has put off by
+ * rt_defer; on a plain thread when the thread ends. The value is NULL by then. If destructors set values, they are called
+ * again, in at most four rounds. It may do what a goroutine may; it must not be left by an exception or longjmp.
+ *
+ * @param key         out: the key
+ * @param destructor  called with the value; NULL: none
+ * Returns RT_OK.
+ * Errors: RT_EINVAL: key is NULL; RT_ENOMEM: no memory is left, or there are 65,535 keys.
+ * Call from: any thread. Blocks: nothing. Since 0.1.
+ */
+int rt_key_create(rt_key *key,
+                  rt_fn destructor)
+RT_NOEXCEPT;
+
+/**
+ * Deletes a key. What is kept under it is forgotten, without its destructor.
+ *
+ * @param key  the key
+ * Returns RT_OK.
+ * Errors: RT_EINVAL: there is no such key.
+ * Call from: any thread. Blocks: nothing. Since 0.1.
+ */
+int rt_key_delete(rt_key key) RT_NOEXCEPT;
+
+/**
+ * What the calling goroutine, or plain thread, has under a key.
+ *
+ * @param key  the key
+ * Returns the value; NULL: it has set none, there is no such key, or in the unlockf of a park.
+ * Call from: any thread. Blocks: nothing. Since 0.1.
+ */
+void *rt_key_get(rt_key key) RT_NOEXCEPT;
+
+/**
+ * Sets what the calling goroutine, or plain thread, has under a key. No destructor is called for what it had. In rt_blocking
+ * it is the goroutine's.
+ *
+ * A goroutine that has set a value uses 16 bytes for each key up to the highest that it has set.
+ *
+ * @param key    the key
+ * @param value  the value, or NULL
+ * Returns RT_OK.
+ * Errors: RT_EINVAL: there is no such key; RT_ENOMEM: the value is as before; RT_EPERM: in the unlockf of a park.
+ * Call from: any thread. Blocks: nothing. Since 0.1.
+ */
+int rt_key_set(rt_key key,
+               const void *value)
+RT_NOEXCEPT;
 
 /**
  * Reads the counts of the runtime. Each is exact in itself; together they are of no one moment.

@@ -24,9 +24,9 @@ ALLOWED: dict[str, set[str]] = {
     "sync": {"error", "sys", "sched", "time::timeout"},
     "time": {"error", "sys", "time::heap", "time::timeout", "sched", "sync"},  # timers feed channels
     "net": {"error", "sys", "sched", "sync", "time"},
-    "scope": {"error", "sys", "sched", "sync", "time"},
+    "scope": {"error", "sys", "sched", "time::timeout", "sync", "time"},
     "observe": {"error", "sys", "sched", "sync", "time", "net", "scope"},
-    "rt": {"error", "sys", "sched", "time::timeout", "observe"},
+    "rt": {"error", "sys", "sched", "time::timeout", "scope", "observe"},
     "capi": {"error", "sys", "sched", "time::timeout", "sync", "time", "net", "scope", "observe", "rt"},
 }
 

@@ -8,6 +8,7 @@
 //! * `sched`: goroutines, threads, Ps; park and ready, the waist that everything else stands on.
 //! * `sync`: channels, select, mutex, rwmutex, cond, once, semaphore, waitgroup.
 //! * `time`: sleep and timers.
+//! * `scope`: contexts, groups, goroutine-local keys.
 //! * `observe`: dumps and counts.
 //! * `rt`: birth and death of the runtime.
 //! * `capi`: the only room with C types. `include/gort.h` is generated from it.
@@ -18,6 +19,7 @@
 
 mod error;
 mod sched;
+mod scope;
 mod sync;
 mod sys;
 mod time;

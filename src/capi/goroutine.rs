@@ -115,11 +115,14 @@ pub(super) fn spawn_with(f: rt_fn, arg: *mut c_void, options: Options) -> i64 {
  */
 #[unsafe(no_mangle)]
 pub extern "C" fn rt_self() -> *mut rt_g {
-    let m = m::current().unwrap_or_else(leave_attached);
-    m.curg.get().map_or(ptr::null_mut(), |g| ptr::from_ref(g).cast_mut().cast())
+    attached().curg.get().map_or(ptr::null_mut(), |g| ptr::from_ref(g).cast_mut().cast())
 }
 
-/// Makes the record of a thread that only asks for it, and leaves the runtime again.
+/// The caller's M, without an entry into the runtime; that of a plain thread is made if need be.
+pub(super) fn attached() -> &'static m::M {
+    m::current().unwrap_or_else(leave_attached)
+}
+
 #[cold]
 fn leave_attached() -> &'static m::M {
     entry(|m| m)

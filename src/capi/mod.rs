@@ -4,7 +4,10 @@
 pub mod base;
 pub mod blocking;
 pub mod chan;
+pub mod context;
 pub mod goroutine;
+pub mod group;
+pub mod key;
 pub mod lifecycle;
 pub mod locks;
 pub mod observe;
@@ -47,6 +50,12 @@ fn waiting<R>(mut body: impl FnMut(&'static M) -> Result<R>) -> Result<R> {
         }
         r => r,
     })
+}
+
+/// Sees to it that the runtime is up, for what is to be started or armed. Where a goroutine calls it is up, also while it
+/// is being stopped: that waits for the goroutine.
+fn up(m: &M) -> Result {
+    if m.any_goroutine().is_some() { Ok(()) } else { rt::ensure_up() }
 }
 
 /// The one converter of results.

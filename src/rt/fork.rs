@@ -7,6 +7,7 @@
 
 use super::{DOWN, LOCK, RESERVED, STATE, run};
 use crate::sched::{deepest, g, global, m, queue, records, timers};
+use crate::scope::key;
 use crate::sys::{lock, stack};
 use std::sync::atomic::{AtomicBool, Ordering::*};
 
@@ -25,6 +26,7 @@ unsafe extern "C" fn prepare() {
     run::lock();
     global::lock();
     queue::lock_all();
+    key::lock_table();
     g::lock_names();
     records::lock();
     stack::lock_all();
@@ -40,6 +42,7 @@ fn unlock_all() {
     stack::unlock_all();
     records::unlock();
     g::unlock_names();
+    key::unlock_table();
     queue::unlock_all();
     global::unlock();
     run::unlock();

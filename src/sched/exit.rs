@@ -1,7 +1,8 @@
-//! How a goroutine ends: its deferred functions, and leaving from anywhere.
+//! How a goroutine ends: its deferred functions, what it keeps under keys, and leaving from anywhere.
 //!
 //! Deferred functions are the program's: they run on the goroutine's stack, outside the runtime. One of them may defer
-//! more, park, or leave by `goexit` in its turn; the list lives in the record, so whoever is innermost goes on with it.
+//! more, park, or leave by `goexit` in its turn; the list lives in the record, so whoever is innermost goes on with it. So
+//! do the destructors of keys, which come after them (`scope/key.rs`); a plain thread has those alone.
 
 use super::g::{G, GoFn};
 use super::{handshake, run};
@@ -45,6 +46,24 @@ pub fn run_deferred(g: &G) {
     }
 }
 
+/// What a goroutine keeps under keys begins with this. The scheduler knows only how it ends.
+pub struct Locals {
+    /// Takes a step towards the end: runs destructors, and nothing but the last step frees what is kept and clears
+    /// `G::keys`. Inside the runtime, on the stack of the goroutine or of the plain thread.
+    pub end: unsafe fn(&'static G),
+}
+
+/// Ends what is kept under keys. Destructors may put functions off in their turn, and these may set values.
+pub fn end_locals(g: &'static G) {
+    // SAFETY: null, or made by whoever has set `keys`, and alive until its `end` has cleared that.
+    while let Some(locals) = unsafe { g.keys.get().as_ref() } {
+        let end = locals.end;
+        // SAFETY: the owner of the record calls it, inside the runtime.
+        unsafe { end(g) };
+        run_deferred(g);
+    }
+}
+
 /// What the runtime has to do if the goroutine ends inside a callback: a note on the caller's stack, good until it is
 /// taken off. Left frames stay readable, since the end runs further down the same stack.
 pub struct Cleanup {
@@ -73,6 +92,7 @@ impl Cleanup {
 /// Ends the calling goroutine from wherever it is. Frames are left without their destructors.
 pub fn goexit(g: &'static G) -> ! {
     run_deferred(g);
+    end_locals(g);
     // SAFETY: a note that is on stands in a frame of this goroutine, which is left but not overwritten.
     while let Some(c) = unsafe { g.cleanups.get().as_ref() } {
         c.take_off(g);

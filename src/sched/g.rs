@@ -49,6 +49,8 @@ pub struct G {
     pub locked: Cell<u32>,
     index: Cell<u32>,
     pub locked_m: Cell<Option<&'static super::m::M>>,
+    /// What it keeps under keys, or null.
+    pub keys: Cell<*mut super::exit::Locals>,
     /// What runs when it has ended and is no longer counted.
     pub on_end: Cell<Option<EndHook>>,
     /// The ticket that names the present park, or 0.

@@ -7,10 +7,9 @@
 
 use super::attention::{Attention, INSIDE, OUTSIDE};
 use super::g::G;
-use super::global;
 use super::list::GList;
 use super::p::{P, SpawnCache};
-use super::records;
+use super::{exit, global, handshake, records};
 use crate::sys::checkers::{self, Extent};
 use crate::sys::fault::AltStack;
 use crate::sys::thread::{self, Thread};
@@ -336,6 +335,12 @@ fn on_thread_exit(m: &'static M) {
 unsafe extern "C" fn detach(m: *mut std::ffi::c_void) {
     // SAFETY: the value of the key is the M that `attach` made for this thread.
     let m: &'static M = unsafe { &*m.cast::<M>() };
+    if let Some(g) = m.curg.get()
+        && !g.keys.get().is_null()
+    {
+        let _ = handshake::enter();
+        exit::end_locals(g);
+    }
     tls::set(ptr::null_mut());
     m.attention.reset(OUTSIDE, false);
     if let Some(g) = m.curg.take() {

@@ -32,7 +32,6 @@ pub struct WaitGroup {
 unsafe impl Sync for WaitGroup {}
 
 impl WaitGroup {
-    #[cfg(loom)]
     pub fn new() -> Self {
         WaitGroup { state: AtomicU64::new(0), queue: WaitQueue::new() }
     }

@@ -42,6 +42,8 @@ pub enum Rank {
     Lifecycle,
     /// The list of runs that are waited for.
     Runs,
+    /// A tree of contexts.
+    Context,
     /// A timer: what it wants.
     Timer,
     /// A channel's state and queues.
@@ -54,6 +56,8 @@ pub enum Rank {
     Sched,
     /// The global queue.
     Queue,
+    /// The table of keys.
+    Keys,
     /// Names of goroutines.
     Names,
     /// The table of G records.

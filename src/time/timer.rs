@@ -66,6 +66,8 @@ pub struct Timer {
     /// The time of the live entry, and the heap it is in.
     entry: Cell<Option<(i64, &'static Timers)>>,
     job: Job,
+    /// Its function was started, once at least.
+    ran: Cell<bool>,
     /// Functions of this timer that run, and who waits for them.
     running: Cell<usize>,
     waiters: WaitQueue,
@@ -89,6 +91,7 @@ impl Timer {
             period: Cell::new(period),
             entry: Cell::new(None),
             job,
+            ran: Cell::new(false),
             running: Cell::new(0),
             waiters: WaitQueue::new(),
         };
@@ -113,6 +116,23 @@ impl Timer {
     /// A timer that runs `f(arg)` in a goroutine of its own `ns` from now.
     pub fn running(ns: i64, f: GoFn, arg: *mut c_void) -> Option<&'static Timer> {
         Timer::make(Job::Run(f, arg), 0)?.start(ns)
+    }
+
+    /// A timer that runs `f(arg)` in a goroutine of its own when it is told to, by [`go_off`](Self::go_off), not by time.
+    pub fn on_call(f: GoFn, arg: *mut c_void) -> Option<&'static Timer> {
+        Timer::make(Job::Run(f, arg), 0)
+    }
+
+    /// Runs its function now; while there is no memory for the goroutine, it tries again. The runtime is up.
+    pub fn go_off(&'static self) {
+        self.lock.lock();
+        match self.job {
+            Job::Run(f, arg) => {
+                self.head.armed.store(true, Relaxed);
+                self.run(f, arg, clock::now());
+            }
+            Job::Feed(_) => self.lock.unlock(),
+        }
     }
 
     fn start(&'static self, ns: i64) -> Option<&'static Timer> {
@@ -257,22 +277,24 @@ impl Timer {
         Ok(pending)
     }
 
-    /// Stops it and gives the owner's reference back.
-    pub fn free(&self) {
+    /// Stops it and gives the owner's reference back. True if its function was never started.
+    pub fn free(&self) -> bool {
         self.lock.lock();
         self.take_back();
+        let ran = self.ran.get();
         // It may have been meant for a time far away: what is freed must not stay until then.
         self.drop_entry();
         self.lock.unlock();
         self.unref_with_chan();
+        !ran
     }
 
     /// Lets an after-function run and free itself; a channel timer is freed.
     pub fn detach(&self) {
-        if matches!(self.job, Job::Feed(_)) {
-            return self.free();
+        match self.job {
+            Job::Feed(_) => _ = self.free(),
+            Job::Run(..) => self.unref(),
         }
-        self.unref();
     }
 
     fn unref_with_chan(&self) {
@@ -373,6 +395,7 @@ impl Timer {
         // It may begin, and even end, at once on another thread: its end waits for the lock.
         if spawn::spawn(f, arg, options).is_ok() {
             self.head.armed.store(false, Relaxed);
+            self.ran.set(true);
             self.running.set(self.running.get() + 1);
         } else {
             self.refs.fetch_sub(1, Relaxed);
@@ -410,6 +433,7 @@ impl Drop for Timer {
         self.period.set(0);
         self.entry.set(None);
         self.running.set(0);
+        self.ran.set(false);
         self.head.live_entry.store(0, Relaxed);
         self.head.armed.store(false, Relaxed);
         assert!(self.lock.try_lock(), "freed under its lock");
