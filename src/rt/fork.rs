@@ -8,7 +8,7 @@
 use super::{DOWN, LOCK, RESERVED, STATE, run};
 use crate::sched::{deepest, g, global, m, queue, records, timers};
 use crate::scope::key;
-use crate::sys::{lock, stack};
+use crate::sys::{cxx, lock, stack};
 use std::sync::atomic::{AtomicBool, Ordering::*};
 
 /// Asks to be told of forks. Once.
@@ -24,6 +24,7 @@ pub fn install() {
 unsafe extern "C" fn prepare() {
     LOCK.lock();
     run::lock();
+    cxx::lock_loader();
     global::lock();
     queue::lock_all();
     key::lock_table();
@@ -45,6 +46,7 @@ fn unlock_all() {
     key::unlock_table();
     queue::unlock_all();
     global::unlock();
+    cxx::unlock_loader();
     run::unlock();
     LOCK.unlock();
 }

@@ -4,7 +4,11 @@
 //! The C++ runtime is looked up among what the process has loaded, without linking it. A copy of it that is hidden in
 //! another library (linked statically, symbols not exported) can't be found: catch blocks in code of such a library must
 //! not park.
+//!
+//! A fork must not meet a thread in the middle of `dlopen`: in the child the dynamic linker would be left half-way. So that
+//! stands under a lock, which forks take.
 
+use super::lock::{Rank, RawLock};
 use std::ffi::CStr;
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, Ordering::*};
@@ -24,13 +28,16 @@ impl Globals {
 
 type Getter = unsafe extern "C" fn() -> *mut Globals;
 
+static LOADER: RawLock = RawLock::new(Rank::Loader);
 static GETTER: AtomicPtr<()> = AtomicPtr::new(ptr::null_mut());
 
 /// The calling thread's globals; null if there is no C++ runtime in the process.
 pub fn globals() -> *mut Globals {
     let mut getter = GETTER.load(Relaxed);
     if getter.is_null() {
+        LOADER.lock();
         getter = find();
+        LOADER.unlock();
         GETTER.store(getter, Relaxed);
     }
     if getter.is_null() {
@@ -38,6 +45,15 @@ pub fn globals() -> *mut Globals {
     }
     // SAFETY: what `find` answers is the function of that name and type in the C++ ABI.
     unsafe { std::mem::transmute::<*mut (), Getter>(getter)() }
+}
+
+/// For a fork: nobody else may be in the dynamic linker because of us.
+pub fn lock_loader() {
+    LOADER.lock();
+}
+
+pub fn unlock_loader() {
+    LOADER.unlock();
 }
 
 fn find() -> *mut () {

@@ -42,6 +42,8 @@ pub enum Rank {
     Lifecycle,
     /// The list of runs that are waited for.
     Runs,
+    /// Looking something up in the dynamic linker.
+    Loader,
     /// A tree of contexts.
     Context,
     /// A timer: what it wants.
