@@ -1,4 +1,5 @@
-// gort for C++17: goroutines, channels, select, timers and locks over the C ABI of gort.h. Header-only; link libgort.
+// gort for C++17: goroutines, channels, select, timers, locks, contexts and groups over the C ABI of gort.h. Header-only;
+// link libgort.
 //
 //     gort::run([] {
 //         auto lines = gort::make_chan<std::string>(16);
@@ -22,8 +23,8 @@
 // After it a goroutine may go on on another thread: keep no reference to a thread_local across it. Catch blocks may be
 // open and exceptions in flight across it.
 //
-// WHAT LEAVES A GOROUTINE. An exception that leaves the function of a goroutine, of a timer or of a goroutine's defer
-// ends the process with one line. Only exit_goroutine's is caught, by the goroutine's first frame.
+// WHAT LEAVES A GOROUTINE. An exception that leaves the function of a goroutine (of a timer, a hook, a group, a
+// goroutine's defer, as well) ends the process with one line. Only exit_goroutine's is caught, by the goroutine's first frame.
 //
 // TIME. Durations round up to nanoseconds; what overflows is forever. A timeout of zero or less is over already: what
 // can go at once goes, the rest has timed out.
@@ -38,6 +39,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <cstddef>
@@ -121,6 +123,8 @@ public:
     constexpr bool timed_out() const noexcept { return code_ == RT_ETIMEDOUT; }
     /// A try form would have had to wait.
     constexpr bool would_block() const noexcept { return code_ == RT_EAGAIN; }
+    /// It was cancelled.
+    constexpr bool canceled() const noexcept { return code_ == RT_ECANCELED; }
 
     /// The C call's answer.
     constexpr int code() const noexcept { return code_; }
@@ -279,16 +283,20 @@ void call_through(const char* call, Call&& c_call, Body&& body) {
     if (state.thrown != nullptr) std::rethrow_exception(state.thrown);
 }
 
-// Hands a closure to a C call, which answers a negative error or has taken it over.
-template <class Start, class... Parts>
-std::int64_t start(const char* call, Start&& c_call, Parts&&... parts) {
-    static_assert(std::is_invocable_v<std::decay_t<Parts>...>, "the function can't be called with these arguments");
-    using body = closure<std::decay_t<Parts>...>;
-    auto owned = std::make_unique<body>(std::in_place, std::forward<Parts>(parts)...);
-    const std::int64_t answer = c_call(&body::entry, owned.get());
+// Hands a body, which its entry will free, to a C call, which answers a negative error or has taken it over.
+template <class Body, class Start, class... Init>
+std::int64_t hand_over(const char* call, Start&& c_call, Init&&... init) {
+    auto owned = std::make_unique<Body>(std::in_place, std::forward<Init>(init)...);
+    const std::int64_t answer = c_call(&Body::entry, owned.get());
     if (answer < 0) fail(static_cast<int>(answer), call);
     static_cast<void>(owned.release());  // it may have run and be gone already
     return answer;
+}
+
+template <class Start, class... Parts>
+std::int64_t start(const char* call, Start&& c_call, Parts&&... parts) {
+    static_assert(std::is_invocable_v<std::decay_t<Parts>...>, "the function can't be called with these arguments");
+    return hand_over<closure<std::decay_t<Parts>...>>(call, std::forward<Start>(c_call), std::forward<Parts>(parts)...);
 }
 
 }  // namespace detail
@@ -1197,6 +1205,322 @@ private:
         if (ns <= 0) detail::fail(RT_EINVAL, "rt_ticker_new");
         return ns;
     }
+};
+
+// --- contexts -----------------------------------------------------------------------------------------------------
+
+/// A context tells all who take part in a piece of work that it is over: cancelled, or out of time. It is a handle, as
+/// std::shared_ptr is one; copies are the same context. They are const for cancelling, so that lambdas can capture them
+/// by value. A default constructed handle is the background, which never ends.
+///
+///     const auto ctx = gort::context().with_timeout(100ms);
+///     gort::go([ctx, jobs] {
+///         gort::select(gort::recv(ctx.done(), [&] { ... }), gort::recv(jobs, [&](std::optional<job> j) { ... }));
+///     });
+///     ctx.cancel();
+///
+/// What is below a context ends with it, and holds it. The last handle does not cancel. Since 0.1.
+class context {
+public:
+    /// What done() would receive: there never is one.
+    struct nothing {};
+
+    /// The background.
+    context() noexcept = default;
+
+    /// The handle of a C context, of which it takes over one reference, also when this throws; NULL gives the background.
+    /// Throws: std::bad_alloc.
+    static context adopt(rt_ctx* c) {
+        context adopted;
+        if (c == nullptr || c == rt_ctx_background()) return adopted;
+        std::unique_ptr<rt_ctx, unref> owned(c);
+        auto channel = chan<nothing>::adopt(rt_chan_ref(rt_ctx_done(c)));
+        adopted.s_ = std::make_shared<const state>(std::move(owned), std::move(channel));
+        return adopted;
+    }
+
+    /// One below this: it ends with this one, or by cancel. Throws: RT_ENOMEM.
+    context with_cancel() const { return made(rt_ctx_with_cancel(native_handle()), "rt_ctx_with_cancel"); }
+    /// One that also ends after d, or at a point in time, if this one does not before. Throws: RT_ENOMEM, also while the
+    /// runtime is being stopped.
+    template <class Rep, class Period>
+    context with_timeout(const std::chrono::duration<Rep, Period>& d) const {
+        return made(rt_ctx_with_timeout(native_handle(), detail::timeout(d)), "rt_ctx_with_timeout");
+    }
+    template <class Duration>
+    context with_deadline(const std::chrono::time_point<std::chrono::steady_clock, Duration>& at) const {
+        // The least number stands for "none".
+        const std::int64_t ns = std::max(detail::to_ns(at.time_since_epoch()), RT_FOREVER + 1);
+        return made(rt_ctx_with_deadline(native_handle(), ns), "rt_ctx_with_deadline");
+    }
+
+    /// Ends it and what is below; why() answers the cause from then on. If it is over nothing changes. Blocks nothing.
+    /// Throws: RT_EINVAL for the background; RT_EPERM in the unlockf of a park; RT_ENOMEM, RT_ECANCELED: it is over, but
+    /// hooks were not called, for want of a runtime.
+    void cancel(int cause = 0) const { detail::check(rt_ctx_cancel(native_handle(), cause), "rt_ctx_cancel"); }
+
+    /// Whether it is over: ok if not, else canceled or timed_out.
+    status error() const noexcept { return status(rt_ctx_err(native_handle())); }
+    bool is_over() const noexcept { return !error().ok(); }
+    /// Why it is over: the cause that was given to cancel, else as error.
+    status why() const noexcept { return status(rt_ctx_cause(native_handle())); }
+    /// When it ends by itself, if it has a deadline.
+    std::optional<time_point> deadline() const noexcept {
+        const std::int64_t at = rt_ctx_deadline(native_handle());
+        if (at == RT_FOREVER) return std::nullopt;
+        return time_point(std::chrono::nanoseconds(at));
+    }
+
+    /// Closed when it is over, for a receive that waits for that, also in a select. The nil channel for the background.
+    /// Lives as long as this handle, or a copy of it.
+    const chan<nothing>& done() const noexcept { return s_ ? s_->done : never; }
+
+    /// The C context; the handle keeps its reference. NULL for the background.
+    rt_ctx* native_handle() const noexcept { return s_ ? s_->ctx.get() : nullptr; }
+
+    /// The same context.
+    friend bool operator==(const context& a, const context& b) noexcept { return a.native_handle() == b.native_handle(); }
+    friend bool operator!=(const context& a, const context& b) noexcept { return !(a == b); }
+
+private:
+    struct unref {
+        void operator()(rt_ctx* c) const noexcept { rt_ctx_unref(c); }
+    };
+    struct state {
+        state(std::unique_ptr<rt_ctx, unref> c, chan<nothing> d) : ctx(std::move(c)), done(std::move(d)) {}
+
+        const std::unique_ptr<rt_ctx, unref> ctx;
+        const chan<nothing> done;
+    };
+    static const chan<nothing> never;
+
+    static context made(rt_ctx* c, const char* call) {
+        if (c == nullptr) detail::fail(RT_ENOMEM, call);
+        return adopt(c);
+    }
+
+    std::shared_ptr<const state> s_;
+};
+
+inline const chan<context::nothing> context::never{};
+
+namespace detail {
+
+// Whether the function of a hook has ended, and on which goroutine it is called.
+struct hook_end {
+    wait_group running;
+    std::atomic<std::int64_t> on{-1};
+
+    hook_end() { running.add(); }
+    void wait() noexcept {
+        if (on != self_id()) rt_waitgroup_wait(running.native_handle());
+    }
+};
+
+// The function of a hook. A call keeps it alive: it may destroy its own hook.
+template <class F>
+class hook_task : public hook_end, public std::enable_shared_from_this<hook_task<F>> {
+public:
+    template <class G>
+    explicit hook_task(std::in_place_t, G&& f) : f_(std::forward<G>(f)) {}
+
+    static void entry(void* self) {
+        const auto alive = static_cast<hook_task*>(self)->shared_from_this();
+        alive->on = self_id();
+        run_to_exit([&] { static_cast<void>(std::invoke(alive->f_)); });
+        rt_waitgroup_done(alive->running.native_handle());
+    }
+
+private:
+    F f_;
+};
+
+}  // namespace detail
+
+/// Calls a function, on a goroutine of its own, once a context is over; at once if it is so already.
+///
+///     const gort::context_hook close_it(ctx, [&] { ::shutdown(fd, SHUT_RDWR); });
+///
+/// The destructor stops it and waits for a call that has begun, so that the function may refer to what outlives the
+/// hook; called from that very function it does not wait. It holds its context until then. Movable. Since 0.1.
+class [[nodiscard]] context_hook {
+public:
+    /// f is copied or moved into the hook. Throws: RT_ENOMEM; RT_ECANCELED: it is over, and the runtime is being stopped;
+    /// RT_EPERM in the unlockf of a park.
+    template <class F>
+    context_hook(const context& c, F&& f) {
+        using task = detail::hook_task<std::decay_t<F>>;
+        auto t = std::make_shared<task>(std::in_place, std::forward<F>(f));
+        detail::check(rt_ctx_after_func(c.native_handle(), task::entry, t.get(), &h_), "rt_ctx_after_func");
+        task_ = std::move(t);
+    }
+    context_hook(context_hook&& o) noexcept : task_(std::move(o.task_)), h_(std::exchange(o.h_, nullptr)) {}
+    context_hook& operator=(context_hook&&) = delete;
+    ~context_hook() {
+        if (h_ != nullptr) stop();
+        if (task_ != nullptr) task_->wait();
+    }
+
+    /// The function is not called any more. True if it never was; false if it was called, or for a second stop. Does not
+    /// wait. Blocks nothing.
+    bool stop() noexcept {
+        const bool never = rt_ctx_hook_stop(std::exchange(h_, nullptr));
+        if (never) task_.reset();
+        return never;
+    }
+
+    rt_ctx_hook* native_handle() const noexcept { return h_; }
+
+private:
+    std::shared_ptr<detail::hook_end> task_;
+    rt_ctx_hook* h_ = nullptr;
+};
+
+// --- groups -------------------------------------------------------------------------------------------------------
+
+namespace detail {
+
+// What a goroutine of a group calls: f(context, args...) or f(args...), which answers a code, a status, or nothing.
+template <class F, class... Args>
+class group_task {
+public:
+    template <class... Init>
+    group_task(std::in_place_t, const context& ctx, Init&&... init) : ctx_(ctx), parts_(std::forward<Init>(init)...) {}
+
+    static int entry(rt_ctx*, void* self) {
+        const std::unique_ptr<group_task> owned(static_cast<group_task*>(self));
+        int code = RT_OK;
+        run_to_exit([&] {
+            std::apply([&](auto& f, auto&... args) { code = owned->call(std::move(f), std::move(args)...); },
+                       owned->parts_);
+        });
+        return code;
+    }
+
+private:
+    int call(F&& f, Args&&... args) {
+        if constexpr (std::is_invocable_v<F, const context&, Args...>)
+            return code_of([&]() -> decltype(auto) { return std::invoke(std::move(f), ctx_, std::move(args)...); });
+        else
+            return code_of([&]() -> decltype(auto) { return std::invoke(std::move(f), std::move(args)...); });
+    }
+    template <class Call>
+    static int code_of(Call&& c) {
+        using result = std::decay_t<decltype(c())>;
+        if constexpr (std::is_void_v<result>) {
+            c();
+            return RT_OK;
+        } else if constexpr (std::is_same_v<result, status>) {
+            return c().code();
+        } else {
+            static_assert(std::is_same_v<result, int>, "the function answers an int, a gort::status, or nothing");
+            return c();
+        }
+    }
+
+    const context& ctx_;  // the group's, which outlives its goroutines
+    std::tuple<F, Args...> parts_;
+};
+
+}  // namespace detail
+
+/// Goroutines that are waited for as one. The first result that is not ok is the group's, and ends the context that they
+/// share.
+///
+///     gort::group g(ctx);
+///     for (auto& url : urls) g.go([&](const gort::context& c) { return fetch(c, url); });
+///     if (auto s = g.wait(); !s) std::puts(s.message());
+///
+/// The destructor cancels what still runs and waits for it. Since 0.1.
+class group : detail::pinned {
+public:
+    /// Below a context. Throws: RT_ENOMEM.
+    explicit group(const context& parent = {}) : g_(rt_group_new(parent.native_handle())) {
+        if (g_ == nullptr) detail::fail(RT_ENOMEM, "rt_group_new");
+        ctx_ = context::adopt(rt_ctx_ref(rt_group_ctx(g_.get())));
+    }
+
+    /// The context of the group: over with its parent, with the first error, or when wait returns.
+    const context& ctx() const noexcept { return ctx_; }
+
+    /// At most n goroutines at once; 0: any number. Throws: RT_EBUSY once one was started.
+    void set_limit(std::size_t n) { detail::check(rt_group_set_limit(g_.get(), n), "rt_group_set_limit"); }
+
+    /// Starts a goroutine that calls f(ctx(), args...), or f(args...) where it takes no context. f answers a code (RT_OK
+    /// or an error), a gort::status, or nothing; an exit_goroutine in it is ok. f and args as with gort::go. It counts
+    /// until its defers have run. Blocks at the limit. Throws: as gort::go; nothing was started then.
+    template <class F, class... Args>
+    std::int64_t go(F&& f, Args&&... args) {
+        using task = detail::group_task<std::decay_t<F>, std::decay_t<Args>...>;
+        const auto c_call = [this](rt_group_fn fn, void* arg) { return rt_group_go(g_.get(), fn, arg); };
+        return detail::hand_over<task>("rt_group_go", c_call, ctx_, std::forward<F>(f), std::forward<Args>(args)...);
+    }
+
+    /// Waits until all have ended, and ends the context. Answers the first result that was not ok. May be called again.
+    /// In one of its goroutines, and in the unlockf of a park, it answers RT_EPERM at once. Blocks.
+    status wait() { return status(rt_group_wait(g_.get())); }
+
+    rt_group* native_handle() const noexcept { return g_.get(); }
+
+private:
+    struct free {
+        void operator()(rt_group* g) const noexcept { rt_group_free(g); }
+    };
+
+    context ctx_;
+    std::unique_ptr<rt_group, free> g_;
+};
+
+// --- goroutine-local values ---------------------------------------------------------------------------------------
+
+/// A T for each goroutine, and for each plain thread: none until it has made one. It is destroyed when the goroutine
+/// ends, after its defers, or when the thread does. As a rule static: when it goes, the calling goroutine's own T is
+/// destroyed, and those that others still have are leaked. Since 0.1.
+///
+///     static gort::goroutine_local<request> current;
+///     current.emplace(id);
+///     log(current->name);
+template <class T>
+class goroutine_local : detail::pinned {
+public:
+    /// Throws: RT_ENOMEM.
+    goroutine_local() { detail::check(rt_key_create(&key_, destroy), "rt_key_create"); }
+    ~goroutine_local() {
+        reset();
+        rt_key_delete(key_);
+    }
+
+    /// The caller's own; null if it has none.
+    T* get() const noexcept { return static_cast<T*>(rt_key_get(key_)); }
+    explicit operator bool() const noexcept { return get() != nullptr; }
+    T& operator*() const noexcept { return *get(); }
+    T* operator->() const noexcept { return get(); }
+
+    /// Makes the caller's T from args, and destroys the former one. Throws: RT_ENOMEM; what T's constructor throws.
+    template <class... Args>
+    T& emplace(Args&&... args) {
+        auto made = std::make_unique<T>(std::forward<Args>(args)...);
+        T* const former = get();
+        detail::check(rt_key_set(key_, made.get()), "rt_key_set");
+        delete former;
+        return *made.release();
+    }
+
+    /// The caller has none any more.
+    void reset() noexcept { release().reset(); }
+    /// Takes the caller's T out.
+    std::unique_ptr<T> release() noexcept {
+        std::unique_ptr<T> taken(get());
+        if (taken != nullptr) rt_key_set(key_, nullptr);
+        return taken;
+    }
+
+    rt_key native_handle() const noexcept { return key_; }
+
+private:
+    static void destroy(void* value) { delete static_cast<T*>(value); }
+
+    rt_key key_ = 0;
 };
 
 }  // namespace gort
