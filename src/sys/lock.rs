@@ -250,14 +250,14 @@ mod ranks {
     use super::Rank;
     use std::cell::Cell;
 
-    thread_local!(static HELD: Cell<[u16; 16]> = const { Cell::new([0; 16]) });
+    thread_local!(static HELD: Cell<[u16; 24]> = const { Cell::new([0; 24]) });
 
     #[inline(never)]
     pub fn taking(rank: Rank) {
         let held = HELD.get();
         // Several channels are locked by a select, all pools and queues by a fork, each in a fixed order.
         let from = rank as usize + matches!(rank, Rank::Channel | Rank::Queue | Rank::Stacks) as usize;
-        if let Some(above) = (from..16).find(|&r| held[r] != 0) {
+        if let Some(above) = (from..24).find(|&r| held[r] != 0) {
             crate::throw!("lock of rank {} ({:?}) wanted while rank {} is held", rank as usize, rank, above);
         }
         took(rank);
