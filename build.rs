@@ -45,10 +45,12 @@ fn header(root: &std::path::Path, version: String) -> cbindgen::Bindings {
         ),
         include_guard: Some("GORT_H".into()),
         no_includes: true,
-        sys_includes: ["errno.h", "stdbool.h", "stddef.h", "stdint.h"].map(String::from).to_vec(),
+        sys_includes: ["errno.h", "stdbool.h", "stddef.h", "stdint.h", "sys/socket.h", "sys/types.h"].map(String::from).to_vec(),
         after_includes: Some(format!(
             "\n{version}\n\
-             /* In C++ no call throws. */\n#ifdef __cplusplus\n#define RT_NOEXCEPT noexcept\n#else\n#define RT_NOEXCEPT\n#endif"
+             /* In C++ no call throws. */\n#ifdef __cplusplus\n#define RT_NOEXCEPT noexcept\n#else\n#define RT_NOEXCEPT\n#endif\n\n\
+             /* From <sys/uio.h>, <poll.h> and <netdb.h>, which those need who use them. */\n\
+             struct iovec;\nstruct pollfd;\nstruct addrinfo;"
         )),
         cpp_compat: true,
         documentation_style: cbindgen::DocumentationStyle::Doxy,
@@ -58,6 +60,9 @@ fn header(root: &std::path::Path, version: String) -> cbindgen::Bindings {
         tab_width: 4,
         ..cbindgen::Config::default()
     };
+    for name in ["iovec", "pollfd", "addrinfo", "sockaddr", "msghdr"] {
+        config.export.rename.insert(name.into(), format!("struct {name}"));
+    }
     config.function.postfix = Some("RT_NOEXCEPT".into());
     config.function.sort_by = Some(cbindgen::SortKey::None);
     config.sort_by = cbindgen::SortKey::None;
@@ -75,6 +80,9 @@ fn header(root: &std::path::Path, version: String) -> cbindgen::Bindings {
         "context",
         "group",
         "key",
+        "net",
+        "socket",
+        "file",
         "observe",
     ];
     let mut builder = cbindgen::Builder::new().with_config(config);

@@ -16,6 +16,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/socket.h>
+#include <sys/types.h>
 
 #define RT_VERSION_MAJOR 0
 #define RT_VERSION_MINOR 1
@@ -27,6 +29,11 @@
 #else
 #define RT_NOEXCEPT
 #endif
+
+/* From <sys/uio.h>, <poll.h> and <netdb.h>, which those need who use them. */
+struct iovec;
+struct pollfd;
+struct addrinfo;
 
 /**
  * Success.
@@ -79,6 +86,11 @@
 #define RT_EPERM -EPERM
 
 /**
+ * What the resolver says comes as this less the number of the EAI code: it is no errno value.
+ */
+#define RT_EAI_BASE -20000
+
+/**
  * A timeout that never ends.
  */
 #define RT_FOREVER INT64_MIN
@@ -108,6 +120,16 @@
  * A case that receives.
  */
 #define RT_RECV 2
+
+/**
+ * Reading: something to read, a connection to accept, the end, an error.
+ */
+#define RT_POLL_READ 1
+
+/**
+ * Writing: room to write, a connection made, an error.
+ */
+#define RT_POLL_WRITE 2
 
 /**
  * A channel: opaque, reference counted.
@@ -1436,6 +1458,398 @@ void *rt_key_get(rt_key key) RT_NOEXCEPT;
 int rt_key_set(rt_key key,
                const void *value)
 RT_NOEXCEPT;
+
+/**
+ * read(2): bytes from any descriptor. Where there are none yet, waits for them; the descriptor's flags stay as they are,
+ * blocking or not.
+ *
+ * @param fd   the descriptor
+ * @param buf  where they go
+ * @param len  room there, bytes
+ * Returns how many there were, at least one; 0 at the end, or if len is 0.
+ * Errors: what read answers, such as -EBADF or -ECONNRESET; RT_ETIMEDOUT: its deadline is over; RT_ECANCELED: it was closed or
+ * forgotten meanwhile; RT_EINVAL: buf is NULL and len is not 0; RT_EPERM: it would block in an unlockf; RT_ENOMEM.
+ * Call from: any thread. Blocks: the goroutine, or the plain thread. Since 0.1.
+ */
+ssize_t rt_read(int fd,
+                void *buf,
+                size_t len)
+RT_NOEXCEPT;
+
+/**
+ * write(2): bytes to any descriptor. Where there is no room yet, waits for it; on a blocking descriptor until all are written,
+ * on a non-blocking one until some are. There is never a SIGPIPE.
+ *
+ * @param fd   the descriptor
+ * @param buf  the bytes
+ * @param len  how many
+ * Returns how many were written; fewer than len also if something failed after those.
+ * Errors: what write answers, such as -EBADF or -EPIPE (RT_ECLOSED); and as rt_read.
+ * Call from: any thread. Blocks: the goroutine, or the plain thread. Since 0.1.
+ */
+ssize_t rt_write(int fd,
+                 const void *buf,
+                 size_t len)
+RT_NOEXCEPT;
+
+/**
+ * readv(2): rt_read into several buffers, which are filled one after the other.
+ *
+ * @param fd      the descriptor
+ * @param iov     the buffers
+ * @param iovcnt  how many, from 0 to 1,024
+ * Returns as rt_read.
+ * Errors: as rt_read; RT_EINVAL: also a count that is out of range.
+ * Call from: any thread. Blocks: the goroutine, or the plain thread. Since 0.1.
+ */
+ssize_t rt_readv(int fd, const struct iovec *iov, int iovcnt) RT_NOEXCEPT;
+
+/**
+ * writev(2): rt_write from several buffers, one after the other.
+ *
+ * @param fd      the descriptor
+ * @param iov     the buffers
+ * @param iovcnt  how many, from 0 to 1,024
+ * Returns as rt_write.
+ * Errors: as rt_write; RT_EINVAL: also a count that is out of range.
+ * Call from: any thread. Blocks: the goroutine, or the plain thread. Since 0.1.
+ */
+ssize_t rt_writev(int fd, const struct iovec *iov, int iovcnt) RT_NOEXCEPT;
+
+/**
+ * Writes all bytes, waiting as often as need be.
+ *
+ * @param fd    the descriptor
+ * @param buf   the bytes
+ * @param len   how many
+ * @param done  out, also with an error: how many were written; or NULL
+ * Returns RT_OK.
+ * Errors: as rt_write.
+ * Call from: any thread. Blocks: the goroutine, or the plain thread. Since 0.1.
+ */
+int rt_write_all(int fd, const void *buf, size_t len, size_t *done) RT_NOEXCEPT;
+
+/**
+ * Reads until the buffer is full, waiting as often as need be.
+ *
+ * @param fd    the descriptor
+ * @param buf   where the bytes go
+ * @param len   how many
+ * @param done  out, also with an error: how many were read; or NULL
+ * Returns RT_OK.
+ * Errors: RT_ECLOSED: the end came first; and as rt_read.
+ * Call from: any thread. Blocks: the goroutine, or the plain thread. Since 0.1.
+ */
+int rt_read_full(int fd, void *buf, size_t len, size_t *done) RT_NOEXCEPT;
+
+/**
+ * Waits until a descriptor is ready. It asks the system, so what was ready before counts; an error or a hang-up is readiness.
+ * Any number of goroutines and threads may wait for one descriptor; readiness wakes them all.
+ *
+ * @param fd          the descriptor
+ * @param events      RT_POLL_READ, RT_POLL_WRITE, or both
+ * @param timeout_ns  how long to wait, nanoseconds; RT_FOREVER or RT_NOWAIT
+ * Returns those of the events that are ready, above 0.
+ * Errors: RT_ETIMEDOUT, also for its deadline; RT_EAGAIN: not ready, with RT_NOWAIT; RT_ECANCELED: it was closed or forgotten
+ * meanwhile; -EBADF; RT_EINVAL: other events, or none; RT_EPERM: it would block in an unlockf; RT_ENOMEM.
+ * Call from: any thread. Blocks: the goroutine, or the plain thread. Since 0.1.
+ */
+int rt_fd_wait(int fd,
+               int events,
+               int64_t timeout_ns)
+RT_NOEXCEPT;
+
+/**
+ * Sets the time at which calls that read, or write, end with RT_ETIMEDOUT: those that wait, and those to come. It holds until
+ * it is set anew or the descriptor is closed. rt_poll has none.
+ *
+ * @param fd           the descriptor
+ * @param events       for RT_POLL_READ (also accept), RT_POLL_WRITE (also connect), or both
+ * @param deadline_ns  a time as rt_now tells it, nanoseconds; 0: none; one that is over ends calls at once
+ * Returns RT_OK.
+ * Errors: -EOPNOTSUPP: a regular file; -EBADF; RT_EINVAL: other events, or none; RT_ENOMEM.
+ * Call from: any thread. Blocks: nothing. Since 0.1.
+ */
+int rt_fd_set_deadline(int fd,
+                       int events,
+                       int64_t deadline_ns)
+RT_NOEXCEPT;
+
+/**
+ * Makes the library forget a descriptor, which stays open: who waits for it gets RT_ECANCELED, and it has no deadlines any
+ * more. For handing it to code that will close it.
+ *
+ * @param fd  the descriptor
+ * Returns RT_OK.
+ * Errors: -EBADF: it is not open.
+ * Call from: any thread. Blocks: nothing. Since 0.1.
+ */
+int rt_fd_forget(int fd)
+RT_NOEXCEPT;
+
+/**
+ * close(2): who waits for the descriptor gets RT_ECANCELED, and calls from here on -EBADF. The number is free when it returns,
+ * or, if a call blocks inside the system with it (a blocking connect, a terminal), when that has come out.
+ *
+ * @param fd  the descriptor
+ * Returns RT_OK.
+ * Errors: -EBADF: it is not open, or is being closed; what close answers, such as -EIO: it is closed then, too.
+ * Call from: any thread. Blocks: as close does. Since 0.1.
+ */
+int rt_close(int fd)
+RT_NOEXCEPT;
+
+/**
+ * poll(2): waits until one of several descriptors has one of its events. Only the unit of the timeout differs.
+ *
+ * @param fds         in: descriptors (negative ones are left out) and events; out: revents
+ * @param nfds        how many
+ * @param timeout_ns  how long to wait, nanoseconds; RT_FOREVER or RT_NOWAIT
+ * Returns how many have events; 0 when time is over.
+ * Errors: RT_ECANCELED: one of them was closed or forgotten meanwhile; RT_EINVAL: fds is NULL and nfds is not 0, or more
+ * than the process may have open; RT_EPERM: it would block in an unlockf; RT_ENOMEM.
+ * Call from: any thread. Blocks: the goroutine, or the plain thread. Since 0.1.
+ */
+int rt_poll(struct pollfd *fds,
+            size_t nfds,
+            int64_t timeout_ns)
+RT_NOEXCEPT;
+
+/**
+ * recv(2): a message, or bytes of a stream, from a socket.
+ *
+ * @param fd     the socket
+ * @param buf    where they go
+ * @param len    room there, bytes
+ * @param flags  those of recv; with MSG_DONTWAIT it never waits and answers RT_EAGAIN
+ * Returns how many bytes; 0 at the end of a stream.
+ * Errors: what recv answers, such as -ENOTSOCK; and as rt_read.
+ * Call from: any thread. Blocks: the goroutine, or the plain thread. Since 0.1.
+ */
+ssize_t rt_recv(int fd, void *buf, size_t len, int flags) RT_NOEXCEPT;
+
+/**
+ * send(2): a message, or bytes of a stream, to a connected socket. As rt_write on how much of a stream. There is never a
+ * SIGPIPE.
+ *
+ * @param fd     the socket
+ * @param buf    the bytes
+ * @param len    how many
+ * @param flags  those of send; with MSG_DONTWAIT it never waits and answers RT_EAGAIN
+ * Returns how many bytes.
+ * Errors: what send answers, such as -ENOTCONN; and as rt_write.
+ * Call from: any thread. Blocks: the goroutine, or the plain thread. Since 0.1.
+ */
+ssize_t rt_send(int fd,
+                const void *buf,
+                size_t len,
+                int flags)
+RT_NOEXCEPT;
+
+/**
+ * recvfrom(2): as rt_recv, and from whom.
+ *
+ * @param fd       the socket
+ * @param buf      where the bytes go
+ * @param len      room there, bytes
+ * @param flags    as rt_recv
+ * @param addr     out: the sender's address; or NULL
+ * @param addrlen  in: room at addr, bytes; out: the address's size; NULL if addr is
+ * Returns as rt_recv.
+ * Errors: as rt_recv.
+ * Call from: any thread. Blocks: the goroutine, or the plain thread. Since 0.1.
+ */
+ssize_t rt_recvfrom(int fd, void *buf, size_t len, int flags, struct sockaddr *addr, socklen_t *addrlen) RT_NOEXCEPT;
+
+/**
+ * sendto(2): as rt_send, to an address.
+ *
+ * @param fd       the socket
+ * @param buf      the bytes
+ * @param len      how many
+ * @param flags    as rt_send
+ * @param addr     the address; or NULL
+ * @param addrlen  its size, bytes
+ * Returns as rt_send.
+ * Errors: as rt_send.
+ * Call from: any thread. Blocks: the goroutine, or the plain thread. Since 0.1.
+ */
+ssize_t rt_sendto(int fd,
+                  const void *buf,
+                  size_t len,
+                  int flags,
+                  const struct sockaddr *addr,
+                  socklen_t addrlen)
+RT_NOEXCEPT;
+
+/**
+ * recvmsg(2): a message in several buffers, with its control data.
+ *
+ * @param fd     the socket
+ * @param msg    in and out, as recvmsg has it
+ * @param flags  as rt_recv
+ * Returns as rt_recv.
+ * Errors: as rt_recv; RT_EINVAL: msg is NULL.
+ * Call from: any thread. Blocks: the goroutine, or the plain thread. Since 0.1.
+ */
+ssize_t rt_recvmsg(int fd, struct msghdr *msg, int flags) RT_NOEXCEPT;
+
+/**
+ * sendmsg(2): a message from several buffers, with control data. As rt_write on how much of a stream.
+ *
+ * @param fd     the socket
+ * @param msg    the message
+ * @param flags  as rt_send
+ * Returns as rt_send.
+ * Errors: as rt_send; RT_EINVAL: msg is NULL.
+ * Call from: any thread. Blocks: the goroutine, or the plain thread. Since 0.1.
+ */
+ssize_t rt_sendmsg(int fd, const struct msghdr *msg, int flags) RT_NOEXCEPT;
+
+/**
+ * accept(2): the next connection of a listening socket, as a non-blocking descriptor that is closed on exec.
+ *
+ * @param fd       the listening socket
+ * @param addr     out: the peer's address; or NULL
+ * @param addrlen  in: room at addr, bytes; out: the address's size; NULL if addr is
+ * Returns the new descriptor.
+ * Errors: what accept answers, such as -EMFILE: who comes then waits in the queue, and is there for a later call; and as
+ * rt_read.
+ * Call from: any thread. Blocks: the goroutine, or the plain thread. Since 0.1.
+ */
+int rt_accept(int fd,
+              struct sockaddr *addr,
+              socklen_t *addrlen)
+RT_NOEXCEPT;
+
+/**
+ * accept4(2): as rt_accept, with the caller's flags alone.
+ *
+ * @param fd       the listening socket
+ * @param addr     as rt_accept
+ * @param addrlen  as rt_accept
+ * @param flags    SOCK_NONBLOCK, SOCK_CLOEXEC, both, or 0
+ * Returns the new descriptor.
+ * Errors: as rt_accept.
+ * Call from: any thread. Blocks: the goroutine, or the plain thread. Since 0.1.
+ */
+int rt_accept4(int fd, struct sockaddr *addr, socklen_t *addrlen, int flags) RT_NOEXCEPT;
+
+/**
+ * connect(2): connects a socket, and waits until it is.
+ *
+ * @param fd       the socket
+ * @param addr     where to
+ * @param addrlen  the address's size, bytes
+ * Returns RT_OK.
+ * Errors: what connect answers, such as -ECONNREFUSED; RT_EINVAL: addr is NULL; and as rt_write. On a blocking socket neither a
+ * deadline nor rt_close ends it.
+ * Call from: any thread. Blocks: the goroutine, or the plain thread. Since 0.1.
+ */
+int rt_connect(int fd,
+               const struct sockaddr *addr,
+               socklen_t addrlen)
+RT_NOEXCEPT;
+
+/**
+ * Listens for TCP connections.
+ *
+ * @param address  "host:port", "[IPv6 address]:port", or ":port" for all addresses of this machine, IPv6 and IPv4; port 0: any
+ *                 that is free
+ * @param backlog  how many connections may wait to be accepted; below 1: as many as the system allows
+ * Returns a non-blocking descriptor that is closed on exec, for rt_accept.
+ * Errors: RT_EINVAL: address is NULL, or has no port; RT_EAI_BASE less an EAI code: the name; what socket, bind and listen
+ * answer, such as -EADDRINUSE; RT_EPERM: in an unlockf; RT_ENOMEM.
+ * Call from: any thread. Blocks: the goroutine, or the plain thread, while a name is looked up. Since 0.1.
+ */
+int rt_tcp_listen(const char *address,
+                  int backlog)
+RT_NOEXCEPT;
+
+/**
+ * Connects by TCP. Of a name's addresses the first that answers is taken; each gets its part of the time.
+ *
+ * @param address     "host:port" or "[IPv6 address]:port"; without a host this machine
+ * @param timeout_ns  how long to wait, nanoseconds; RT_FOREVER or RT_NOWAIT. A name's lookup counts, but is not cut short
+ * Returns a non-blocking descriptor that is closed on exec.
+ * Errors: as rt_tcp_listen; what connect answers, such as -ECONNREFUSED; RT_ETIMEDOUT; RT_EAGAIN: it would have to wait, with
+ * RT_NOWAIT.
+ * Call from: any thread. Blocks: the goroutine, or the plain thread. Since 0.1.
+ */
+int rt_tcp_dial(const char *address,
+                int64_t timeout_ns)
+RT_NOEXCEPT;
+
+/**
+ * getaddrinfo(3), on a thread of its own: other goroutines go on.
+ *
+ * @param node     the name; or NULL
+ * @param service  the service or port; or NULL
+ * @param hints    as getaddrinfo has them; or NULL
+ * @param res      out: the list, to be freed by freeaddrinfo
+ * Returns RT_OK.
+ * Errors: RT_EAI_BASE less an EAI code (rt_strerror knows it); what the system answers instead of EAI_SYSTEM; RT_ENOMEM;
+ * RT_EINVAL: res is NULL; RT_EPERM: in an unlockf.
+ * Call from: any thread. Blocks: the goroutine, or the plain thread. Since 0.1.
+ */
+int rt_getaddrinfo(const char *node,
+                   const char *service,
+                   const struct addrinfo *hints,
+                   struct addrinfo **res)
+RT_NOEXCEPT;
+
+/**
+ * open(2), with the caller's flags alone.
+ *
+ * @param path   the file
+ * @param flags  those of open
+ * @param mode   permissions of a file that it makes
+ * Returns the descriptor.
+ * Errors: what open answers, such as -ENOENT; RT_EINVAL: path is NULL; RT_EPERM: in an unlockf.
+ * Call from: any thread. Blocks: the goroutine, or the plain thread. Since 0.1.
+ */
+int rt_open(const char *path, int flags, unsigned int mode) RT_NOEXCEPT;
+
+/**
+ * pread(2): bytes of a file, from an offset on.
+ *
+ * @param fd      the file
+ * @param buf     where they go
+ * @param len     room there, bytes
+ * @param offset  from the file's beginning, bytes
+ * Returns how many there were; fewer than len at the end of the file.
+ * Errors: what pread answers, such as -ESPIPE; RT_EINVAL: buf is NULL and len is not 0, a negative offset; RT_EPERM: it would
+ * block in an unlockf.
+ * Call from: any thread. Blocks: the goroutine, or the plain thread. Since 0.1.
+ */
+ssize_t rt_pread(int fd,
+                 void *buf,
+                 size_t len,
+                 int64_t offset)
+RT_NOEXCEPT;
+
+/**
+ * pwrite(2): bytes to a file, from an offset on.
+ *
+ * @param fd      the file
+ * @param buf     the bytes
+ * @param len     how many
+ * @param offset  from the file's beginning, bytes
+ * Returns how many were written.
+ * Errors: what pwrite answers, such as -ENOSPC; and as rt_pread.
+ * Call from: any thread. Blocks: the goroutine, or the plain thread. Since 0.1.
+ */
+ssize_t rt_pwrite(int fd, const void *buf, size_t len, int64_t offset) RT_NOEXCEPT;
+
+/**
+ * fsync(2): waits until what was written to a file is on its device.
+ *
+ * @param fd  the file
+ * Returns RT_OK.
+ * Errors: what fsync answers, such as -EIO; RT_EPERM: in an unlockf.
+ * Call from: any thread. Blocks: the goroutine, or the plain thread. Since 0.1.
+ */
+int rt_fsync(int fd) RT_NOEXCEPT;
 
 /**
  * Reads the counts of the runtime. Each is exact in itself; together they are of no one moment.

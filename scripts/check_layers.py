@@ -23,10 +23,10 @@ ALLOWED: dict[str, set[str]] = {
     "sched": {"error", "sys", "time::heap"},
     "sync": {"error", "sys", "sched", "time::timeout"},
     "time": {"error", "sys", "time::heap", "time::timeout", "sched", "sync"},  # timers feed channels
-    "net": {"error", "sys", "sched", "sync", "time"},
+    "net": {"error", "sys", "sched", "sync", "time::timeout"},
     "scope": {"error", "sys", "sched", "time::timeout", "sync", "time"},
     "observe": {"error", "sys", "sched", "sync", "time", "net", "scope"},
-    "rt": {"error", "sys", "sched", "time::timeout", "scope", "observe"},
+    "rt": {"error", "sys", "sched", "time::timeout", "net", "scope", "observe"},
     "capi": {"error", "sys", "sched", "time::timeout", "sync", "time", "net", "scope", "observe", "rt"},
 }
 

@@ -23,6 +23,10 @@ pub enum Error {
     NotUp,
     /// Not from here, or not what is so.
     NotPermitted,
+    /// What the system says: an errno value, above zero.
+    Os(i32),
+    /// What the resolver says of a name: the number of an EAI code, above zero.
+    Name(i32),
 }
 
 pub type Result<T = ()> = std::result::Result<T, Error>;

@@ -8,6 +8,7 @@
 //! * `sched`: goroutines, threads, Ps; park and ready, the waist that everything else stands on.
 //! * `sync`: channels, select, mutex, rwmutex, cond, once, semaphore, waitgroup.
 //! * `time`: sleep and timers.
+//! * `net`: descriptors: the poller, reading and writing, sockets, files, names.
 //! * `scope`: contexts, groups, goroutine-local keys.
 //! * `observe`: dumps and counts.
 //! * `rt`: birth and death of the runtime.
@@ -18,6 +19,7 @@
 #![cfg_attr(loom, allow(dead_code, unused_imports, reason = "a model build has no callers but the models"))]
 
 mod error;
+mod net;
 mod sched;
 mod scope;
 mod sync;

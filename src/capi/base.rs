@@ -2,7 +2,7 @@
 
 use crate::time::timeout::Timeout;
 use libc::{EAGAIN, EBUSY, ECANCELED, EDEADLK, EINVAL, ENOMEM, EPERM, EPIPE, ETIMEDOUT};
-use std::ffi::{c_char, c_int, c_void};
+use std::ffi::{CStr, c_char, c_int, c_void};
 
 /// Success.
 pub const RT_OK: c_int = 0;
@@ -24,6 +24,9 @@ pub const RT_EBUSY: c_int = -EBUSY;
 pub const RT_EDEADLK: c_int = -EDEADLK;
 /// The call may not be made here, or not in this state.
 pub const RT_EPERM: c_int = -EPERM;
+
+/// What the resolver says comes as this less the number of the EAI code: it is no errno value.
+pub const RT_EAI_BASE: c_int = -20000;
 
 /// A timeout that never ends.
 pub const RT_FOREVER: i64 = i64::MIN;
@@ -74,9 +77,83 @@ pub extern "C" fn rt_strerror(code: c_int) -> *const c_char {
         RT_EDEADLK => c"all goroutines are asleep: deadlock",
         RT_EPERM => c"not permitted here, or not in this state",
         c if c > 0 => c"not an error",
-        _ => c"unknown error",
+        c if c < RT_EAI_BASE => text_of_eai(RT_EAI_BASE - c),
+        c => text_of_errno(-c),
     };
     text.as_ptr()
+}
+
+/// A table of our own: the system's is translated, which is nothing for a signal handler.
+fn text_of_errno(errno: c_int) -> &'static CStr {
+    match errno {
+        libc::ENOENT => c"no such file or directory",
+        libc::EINTR => c"interrupted",
+        libc::EIO => c"input or output error",
+        libc::ENXIO => c"no such device or address",
+        libc::EBADF => c"not an open descriptor, or not for this",
+        libc::EACCES => c"permission denied",
+        libc::EFAULT => c"bad address",
+        libc::EEXIST => c"the file exists",
+        libc::ENODEV => c"no such device",
+        libc::ENOTDIR => c"not a directory",
+        libc::EISDIR => c"a directory",
+        libc::ENFILE => c"too many open files in the system",
+        libc::EMFILE => c"too many open files",
+        libc::ENOTTY => c"not for such a file",
+        libc::ETXTBSY => c"the program runs",
+        libc::EFBIG => c"the file is too large",
+        libc::ENOSPC => c"no space is left on the device",
+        libc::ESPIPE => c"such a file has no offset",
+        libc::EROFS => c"the file system is for reading only",
+        libc::EMLINK => c"too many links",
+        libc::ENAMETOOLONG => c"the name is too long",
+        libc::ELOOP => c"too many symbolic links",
+        libc::EOVERFLOW => c"a value is too large",
+        libc::EPROTO => c"protocol error",
+        libc::EMSGSIZE => c"the message is too long",
+        libc::ENOTSOCK => c"not a socket",
+        libc::EDESTADDRREQ => c"a destination is required",
+        libc::EPROTOTYPE => c"the wrong kind of socket for the protocol",
+        libc::ENOPROTOOPT => c"no such option of the protocol",
+        libc::EPROTONOSUPPORT => c"the protocol is not supported",
+        libc::EOPNOTSUPP => c"not supported by such a descriptor",
+        libc::EAFNOSUPPORT => c"the address family is not supported",
+        libc::EADDRINUSE => c"the address is in use",
+        libc::EADDRNOTAVAIL => c"the address is not to be had here",
+        libc::ENETDOWN => c"the network is down",
+        libc::ENETUNREACH => c"the network cannot be reached",
+        libc::ECONNABORTED => c"the connection was aborted",
+        libc::ECONNRESET => c"the connection was reset by its peer",
+        libc::ENOBUFS => c"no room for buffers",
+        libc::EISCONN => c"the socket is connected",
+        libc::ENOTCONN => c"the socket is not connected",
+        libc::ECONNREFUSED => c"the connection was refused",
+        libc::EHOSTDOWN => c"the host is down",
+        libc::EHOSTUNREACH => c"the host cannot be reached",
+        libc::EALREADY => c"already under way",
+        libc::EINPROGRESS => c"under way",
+        libc::ENOSYS => c"the system has no such call",
+        libc::EDQUOT => c"the quota is used up",
+        libc::ESTALE => c"a stale file handle",
+        _ => c"unknown error",
+    }
+}
+
+fn text_of_eai(eai: c_int) -> &'static CStr {
+    match -eai {
+        libc::EAI_BADFLAGS => c"name lookup: bad flags",
+        libc::EAI_NONAME => c"name lookup: no such name or service",
+        libc::EAI_AGAIN => c"name lookup: failed for now",
+        libc::EAI_FAIL => c"name lookup: failed",
+        libc::EAI_NODATA => c"name lookup: the name has no address",
+        libc::EAI_FAMILY => c"name lookup: the address family is not supported",
+        libc::EAI_SOCKTYPE => c"name lookup: no such type of socket",
+        libc::EAI_SERVICE => c"name lookup: no such service for this type of socket",
+        libc::EAI_MEMORY => c"name lookup: out of memory",
+        libc::EAI_SYSTEM => c"name lookup: the system failed",
+        libc::EAI_OVERFLOW => c"name lookup: the answer is too long",
+        _ => c"name lookup: unknown error",
+    }
 }
 
 // What the rooms below take for the special timeouts is what the header says.

@@ -5,14 +5,17 @@ pub mod base;
 pub mod blocking;
 pub mod chan;
 pub mod context;
+pub mod file;
 pub mod goroutine;
 pub mod group;
 pub mod key;
 pub mod lifecycle;
 pub mod locks;
+pub mod net;
 pub mod observe;
 pub mod park;
 pub mod select;
+pub mod socket;
 pub mod sync;
 pub mod time;
 
@@ -78,6 +81,30 @@ fn code_of(e: Error) -> c_int {
         Error::Canceled => base::RT_ECANCELED,
         Error::Deadlock => base::RT_EDEADLK,
         Error::NotPermitted | Error::NotUp => base::RT_EPERM,
+        Error::Os(errno) => -errno,
+        Error::Name(eai) => base::RT_EAI_BASE - eai,
+    }
+}
+
+/// The answer of a call that counts: a number, or a negative code.
+#[inline(always)]
+fn answer(r: Result<usize>) -> libc::ssize_t {
+    match r {
+        Ok(n) => n as libc::ssize_t,
+        Err(e) => code_of(e) as libc::ssize_t,
+    }
+}
+
+/// A list of the caller's with an int for its length. None: a negative one, or no list.
+///
+/// # Safety
+/// So many may be read, until the call ends.
+unsafe fn slice<'a, T>(at: *const T, n: c_int) -> Option<&'a [T]> {
+    match usize::try_from(n).ok()? {
+        0 => Some(&[]),
+        _ if at.is_null() => None,
+        // SAFETY: as the caller promises.
+        n => Some(unsafe { std::slice::from_raw_parts(at, n) }),
     }
 }
 

@@ -65,7 +65,7 @@ pub unsafe extern "C" fn rt_stats_read(stats: *mut rt_stats) -> c_int {
         steals: s.steals,
         handoffs: s.handoffs,
         timers: s.timers,
-        poll_fds: 0,
+        poll_fds: s.poll_fds,
         stack_bytes_reserved: s.stack_bytes_reserved,
         stack_bytes_resident: s.stack_bytes_resident,
     };

@@ -1,6 +1,7 @@
 //! Counts of the whole runtime, gathered from where they are kept. Each is exact in itself; together they are of no one
 //! moment.
 
+use crate::net::poll;
 use crate::sched::{global, m, monitor, retake, spawn};
 use crate::sys::stack;
 use std::sync::atomic::Ordering::Relaxed;
@@ -16,6 +17,7 @@ pub struct Stats {
     pub steals: u64,
     pub handoffs: u64,
     pub timers: u64,
+    pub poll_fds: u64,
     pub stack_bytes_reserved: u64,
     pub stack_bytes_resident: u64,
 }
@@ -40,6 +42,7 @@ pub fn read() -> Stats {
         steals,
         handoffs: m::all().map(|m| m.handoffs.load(Relaxed)).sum::<u64>() + retake::total(),
         timers,
+        poll_fds: poll::waited_on() as u64,
         stack_bytes_reserved: reserved as u64,
         stack_bytes_resident: resident as u64,
     }

@@ -6,6 +6,7 @@
 //! only exec or exit.
 
 use super::{DOWN, LOCK, RESERVED, STATE, run};
+use crate::net::poll;
 use crate::sched::{deepest, g, global, m, queue, records, timers};
 use crate::scope::key;
 use crate::sys::{cxx, lock, stack};
@@ -60,5 +61,6 @@ unsafe extern "C" fn child() {
     run::forget_all();
     m::forget_others();
     global::forget();
+    poll::forget();
     stack::forget_all();
 }

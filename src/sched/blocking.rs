@@ -23,6 +23,30 @@ pub fn call(m: &'static M, f: GoFn, arg: *mut c_void) {
     }
 }
 
+/// Runs `f` so, which makes system calls that block. On a plain thread, and nested, it just runs, inside: a stop of the runtime waits
+/// for it.
+pub fn run<R>(m: &'static M, f: impl FnOnce() -> R) -> R {
+    struct Job<F, R> {
+        f: Option<F>,
+        r: Option<R>,
+    }
+    unsafe extern "C" fn begin<F: FnOnce() -> R, R>(job: *mut c_void) {
+        // SAFETY: the job below, whose owner waits.
+        let job = unsafe { &mut *job.cast::<Job<F, R>>() };
+        job.r = job.f.take().map(|f| f());
+    }
+    fn start<F: FnOnce() -> R, R>(_: &F) -> GoFn {
+        begin::<F, R>
+    }
+    if m.goroutine().is_none() {
+        return f();
+    }
+    let begin = start(&f);
+    let mut job = Job { f: Some(f), r: None };
+    call(m, begin, (&raw mut job).cast());
+    job.r.expect("a blocking call has run when it returns")
+}
+
 /// On g0, with the goroutine's registers saved. Answers it if it goes on at once.
 pub fn on_g0(m: &'static M, g: &'static G, f: GoFn, arg: *mut c_void) -> Option<&'static G> {
     g.on_thread.set(true);

@@ -1,7 +1,7 @@
 //! Finding the next goroutine: `findRunnable` of Go, on the worker's own stack.
 //!
 //! In order: deadlines that are due; `runnext`; every 61st slice the global queue; the local queue; a batch of the
-//! global queue; other Ps, as a spinner; then the idle protocol of `idle.rs`, and sleep.
+//! global queue; news from outside; other Ps, as a spinner; then the idle protocol of `idle.rs`, and sleep.
 //!
 //! A spinner looks round for a while before it gives up, since sleeping and waking cost far more than the look. It
 //! takes a `runnext` only if that stood untouched for [`STALE`]: a goroutine made ready just now will run on its own
@@ -10,11 +10,13 @@
 use super::burners;
 use super::g::G;
 use super::global::{self, IDLE};
+use super::list::GList;
 use super::locked;
 use super::m::M;
 use super::p::P;
 use super::queue;
 use super::run;
+use super::source;
 use crate::sys::atomic::{spin_hint, thread_yield};
 use crate::sys::clock::{self, NEVER};
 use crate::sys::cpu;
@@ -23,6 +25,8 @@ use std::sync::atomic::{AtomicI64, Ordering::*};
 
 /// How long a spinner looks round before it sleeps, ns: about what a futex wake-up costs.
 const SPIN: i64 = 40_000;
+/// How often a spinner asks for news from outside, ns: a few times what it costs to ask.
+const ASK: i64 = 2_000;
 /// How long a `runnext` must stand untouched before a thief takes it, ns.
 const STALE: i64 = 10_000;
 /// What a P gains when a thief found its lone `runnext` worth taking, and its bounds. See `idle.rs`.
@@ -71,8 +75,9 @@ pub fn runnable(m: &'static M) -> Option<&'static G> {
         }
         let first = first(p, wanted.look);
         if first.is_none() && burners::at_cap() && !burners::take_admission() {
-            // What others' timers wake may go.
+            // What others' timers wake may go, and whom news from outside concern.
             run_timers_of_others(p);
+            run::poll();
             if !queue::has_first() {
                 go_idle(m, p);
             }
@@ -81,7 +86,7 @@ pub fn runnable(m: &'static M) -> Option<&'static G> {
         // At the end of a slice the global queue has its turn too: a pair that readies itself has few slices.
         let global =
             if first.is_none() && wanted.slice_over { queue::take_one().inspect(|_| p.new_slice()) } else { None };
-        if let Some(g) = first.or(global).or_else(|| local(p)).or_else(|| queue::take_batch(p)) {
+        if let Some(g) = first.or(global).or_else(|| local(p)).or_else(|| queue::take_batch(p)).or_else(|| polled(p)) {
             if m.spinning.get() {
                 stop_spinning(m);
             }
@@ -131,6 +136,15 @@ fn local(p: &'static P) -> Option<&'static G> {
     global.or_else(|| p.pop())
 }
 
+/// Asks for news from outside.
+fn polled(p: &'static P) -> Option<&'static G> {
+    if source::is_unwatched() {
+        run::poll();
+        return p.take_next().or_else(queue::take_urgent).inspect(|_| p.new_slice());
+    }
+    None
+}
+
 /// A `runnext` that a spinner keeps an eye on.
 struct Seen {
     p: &'static P,
@@ -165,9 +179,16 @@ fn steal(m: &'static M, p: &'static P) -> Option<&'static G> {
     let begin = clock::now();
     let mut now = begin;
     let mut seen: Option<Seen> = None;
+    let mut asked = begin;
     loop {
         if let Some(g) = steal_round(m, p, now) {
             return Some(g);
+        }
+        if now - asked >= ASK {
+            asked = now;
+            if let Some(g) = polled(p) {
+                return Some(g);
+            }
         }
         match &seen {
             Some(s) if s.is_same() => {
@@ -262,7 +283,14 @@ fn wait_for_p(m: &'static M) -> Option<&'static P> {
             IDLE.spin_anyway();
             p
         }
-        None => global::sleep(m)?,
+        None => {
+            let woken = GList::new();
+            let p = global::sleep(m, &woken)?;
+            locked::take(m, p);
+            m.spinning.set(true);
+            run::ready_news(&woken);
+            return Some(p);
+        }
     };
     locked::take(m, p);
     m.spinning.set(true);

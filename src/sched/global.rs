@@ -5,13 +5,21 @@
 //! until they are woken. An M that goes idle and knows an earlier deadline becomes the keeper, and the former one,
 //! still asleep, is an idle M like any other: no thread is woken for the change (it wakes once, at its old time, and sleeps on). Deadlines of busy Ps need no
 //! keeper: their own M looks, and behind it the monitor.
+//!
+//! *The poller.* Where there is a source of news from outside (`source.rs`), one sleeping M sleeps in it instead of on its futex:
+//! the first that goes to sleep while nobody does. It may be the keeper too, and stays the poller when another replaces it as
+//! that. With news it gives both offices up and takes an idle P; where there is none it queues whom they concern, before all
+//! else, and sleeps as the others do: busy Ps ask for themselves.
 
 use super::burners;
 use super::idle::Idle;
+use super::list::GList;
 use super::m::M;
 use super::monitor;
 use super::p::P;
 use super::queue;
+use super::run;
+use super::source;
 use super::timers::Timers;
 use crate::sys::atomic::full_fence;
 use crate::sys::clock::NEVER;
@@ -29,6 +37,8 @@ struct Lists {
     idle_ps: Option<&'static P>,
     idle_ms: Option<&'static M>,
     keeper: Option<&'static M>,
+    /// Sleeps in the source.
+    poller: Option<&'static M>,
     /// When the keeper wakes by itself; NEVER without a keeper.
     keeper_until: i64,
     /// Ps that wait for a thread to be made, each with a count of spinning.
@@ -46,6 +56,11 @@ struct Shared {
 unsafe impl Sync for Shared {}
 
 static SHARED: Shared = Shared { lock: RawLock::new(Rank::Sched), lists: UnsafeCell::new(Lists::new()) };
+
+/// What `M::note` says to a thread that sleeps: go on with the P in `next_p`, or end if there is none.
+const GO: u32 = 1;
+/// Look again what there is to do while asleep.
+const LOOK: u32 = 2;
 
 /// The counts of the idle protocol.
 pub static IDLE: Idle = Idle::new();
@@ -246,7 +261,7 @@ pub fn stop_spinning() {
 pub fn hand_p_over() {
     enum Then {
         Nothing,
-        Wake(&'static M),
+        Wake(Sleeper),
         Make,
     }
     let (then, first) = with(|lists| {
@@ -255,10 +270,9 @@ pub fn hand_p_over() {
             return (Then::Nothing, false);
         };
         match lists.pop_m() {
-            Some(m) => {
-                m.next_p.set(Some(p));
-                m.note.store(1, Release);
-                (Then::Wake(m), all_idle)
+            Some(sleeper) => {
+                sleeper.hand(Some(p));
+                (Then::Wake(sleeper), all_idle)
             }
             None => {
                 p.idle_link.set(lists.starts.replace(p));
@@ -269,7 +283,7 @@ pub fn hand_p_over() {
     match then {
         // All Ps are busy. What was queued is found by the next one that goes idle: it looks after its fence.
         Then::Nothing => stop_spinning(),
-        Then::Wake(m) => futex::wake(&m.note, 1),
+        Then::Wake(sleeper) => sleeper.rouse(),
         Then::Make => monitor::wake(),
     }
     if first {
@@ -277,19 +291,120 @@ pub fn hand_p_over() {
     }
 }
 
-impl Lists {
-    const fn new() -> Self {
-        Lists { idle_ps: None, idle_ms: None, keeper: None, keeper_until: NEVER, starts: None, ending: false }
+/// A thread that was asleep, and is to be roused once the lock is let go.
+struct Sleeper {
+    m: &'static M,
+    polls: bool,
+}
+
+impl Sleeper {
+    /// Under the lock: what it is to go on with.
+    fn hand(&self, p: Option<&'static P>) {
+        self.m.next_p.set(p);
+        self.m.note.store(GO, Release);
     }
 
-    /// A sleeping M. The keeper comes last: the monitor looks at the clock when there is none.
-    fn pop_m(&mut self) -> Option<&'static M> {
+    fn rouse(&self) {
+        if self.polls { source::interrupt() } else { futex::wake(&self.m.note, 1) }
+    }
+}
+
+/// How a thread sleeps.
+struct Sleep {
+    until: i64,
+    polls: bool,
+}
+
+impl Sleep {
+    /// Under the lock, awake: another may sleep in the source.
+    fn leave_source(&self) {
+        if self.polls {
+            source::set_watched(false);
+        }
+    }
+}
+
+impl Lists {
+    const fn new() -> Self {
+        Lists {
+            idle_ps: None,
+            idle_ms: None,
+            keeper: None,
+            poller: None,
+            keeper_until: NEVER,
+            starts: None,
+            ending: false,
+        }
+    }
+
+    /// A sleeping M. Those with an office come last, for the monitor stands in where one is vacant; the poller after the keeper.
+    fn pop_m(&mut self) -> Option<Sleeper> {
         if let Some(m) = self.idle_ms {
             self.idle_ms = m.idle_link.take();
-            return Some(m);
+            return Some(Sleeper { m, polls: false });
         }
-        self.keeper_until = NEVER;
-        self.keeper.take()
+        let m = self.keeper.filter(|k| !self.is_poller(k)).or(self.poller)?;
+        let polls = self.is_poller(m);
+        self.leave_offices(m);
+        Some(Sleeper { m, polls })
+    }
+
+    fn is_poller(&self, m: &M) -> bool {
+        self.poller.is_some_and(|p| ptr::eq(p, m))
+    }
+
+    fn is_keeper(&self, m: &M) -> bool {
+        self.keeper.is_some_and(|k| ptr::eq(k, m))
+    }
+
+    fn leave_keeping(&mut self, m: &M) {
+        if self.is_keeper(m) {
+            (self.keeper, self.keeper_until) = (None, NEVER);
+        }
+    }
+
+    /// A poller that is roused is in the source until it wakes; so long no other goes there, who might take the interruption that
+    /// is meant for it.
+    fn leave_offices(&mut self, m: &M) {
+        self.leave_keeping(m);
+        if self.is_poller(m) {
+            self.poller = None;
+        }
+    }
+
+    /// The M goes to sleep: with an office, or as one of the idle ones. Or it does not, for there is something to do: then its
+    /// note says so.
+    fn lie_down(&mut self, m: &'static M) -> Sleep {
+        if self.ending {
+            m.note.store(GO, Relaxed);
+            return Sleep { until: NEVER, polls: false };
+        }
+        if let Some(p) = self.starts {
+            // It waits for a thread to be made, with a count of spinning. Here is one.
+            self.starts = p.idle_link.take();
+            m.next_p.set(Some(p));
+            m.note.store(GO, Relaxed);
+            return Sleep { until: NEVER, polls: false };
+        }
+        let polls = source::is_unwatched();
+        if polls {
+            self.poller = Some(m);
+            source::set_watched(true);
+        }
+        let earliest = earliest();
+        let keeps = earliest < self.keeper_until;
+        if keeps {
+            if let Some(former) = self.keeper.replace(m)
+                && !self.is_poller(former)
+            {
+                former.idle_link.set(self.idle_ms.replace(former));
+            }
+            self.keeper_until = earliest;
+        }
+        if !polls && !keeps {
+            m.idle_link.set(self.idle_ms.replace(m));
+        }
+        Sleep { until: if keeps { earliest } else { NEVER }, polls }
     }
 
     fn pop_p(&mut self) -> Option<&'static P> {
@@ -348,19 +463,16 @@ pub fn take_start() -> Option<&'static P> {
 /// No thread could be made for the P: a thread that has gone to sleep meanwhile takes it, or the next one that goes idle,
 /// or the next round tries again.
 pub fn put_start(p: &'static P) {
-    let m = with(|lists| {
-        let m = lists.pop_m();
-        match m {
-            Some(m) => {
-                m.next_p.set(Some(p));
-                m.note.store(1, Release);
-            }
+    let sleeper = with(|lists| {
+        let sleeper = lists.pop_m();
+        match &sleeper {
+            Some(sleeper) => sleeper.hand(Some(p)),
             None => p.idle_link.set(lists.starts.replace(p)),
         }
-        m
+        sleeper
     });
-    if let Some(m) = m {
-        futex::wake(&m.note, 1);
+    if let Some(sleeper) = sleeper {
+        sleeper.rouse();
     }
 }
 
@@ -373,14 +485,9 @@ pub fn give_start_up(p: &'static P) {
 
 /// Hands a P, with a count of spinning, to a thread that sleeps. False if none does.
 pub fn hand_to_sleeper(p: &'static P) -> bool {
-    let m = with(|lists| {
-        let m = lists.pop_m()?;
-        m.next_p.set(Some(p));
-        m.note.store(1, Release);
-        Some(m)
-    });
-    match m {
-        Some(m) => futex::wake(&m.note, 1),
+    let sleeper = with(|lists| lists.pop_m().inspect(|sleeper| sleeper.hand(Some(p))));
+    match sleeper {
+        Some(sleeper) => sleeper.rouse(),
         None => return false,
     }
     true
@@ -389,7 +496,8 @@ pub fn hand_to_sleeper(p: &'static P) -> bool {
 /// How many threads sleep, as far as `most`.
 pub fn sleepers(most: usize) -> usize {
     with(|lists| {
-        let mut n = lists.keeper.is_some() as usize;
+        let keeps = lists.keeper.is_some_and(|k| !lists.is_poller(k));
+        let mut n = keeps as usize + lists.poller.is_some() as usize;
         let mut next = lists.idle_ms;
         while let Some(m) = next
             && n < most
@@ -406,66 +514,95 @@ pub fn has_keeper() -> bool {
     with(|lists| lists.keeper.is_some())
 }
 
-/// Sleeps without a P until somebody hands one over, or, as the keeper, until a deadline comes and a P is idle.
-/// The caller spins when it returns with its P. None: the thread is to end.
-pub fn sleep(m: &'static M) -> Option<&'static P> {
-    let mut until = with(|lists| {
-        if lists.ending {
-            m.note.store(1, Relaxed);
-            return NEVER;
+/// There is a source that nobody sleeps in: a thread that sleeps otherwise does so from here on.
+pub fn appoint_poller() {
+    let m = with(|lists| {
+        if !source::is_unwatched() {
+            return None;
         }
-        if let Some(p) = lists.starts {
-            // It waits for a thread to be made, with a count of spinning. Here is one.
-            lists.starts = p.idle_link.take();
-            m.next_p.set(Some(p));
-            m.note.store(1, Relaxed);
-            return NEVER;
-        }
-        let earliest = earliest();
-        if earliest < lists.keeper_until {
-            if let Some(former) = lists.keeper.replace(m) {
-                former.idle_link.set(lists.idle_ms.replace(former));
+        let m = match lists.idle_ms {
+            Some(m) => {
+                lists.idle_ms = m.idle_link.take();
+                m
             }
-            lists.keeper_until = earliest;
-            return earliest;
-        }
-        m.idle_link.set(lists.idle_ms.replace(m));
-        NEVER
+            None => {
+                let m = lists.keeper?;
+                lists.leave_offices(m);
+                m
+            }
+        };
+        m.note.store(LOOK, Release);
+        Some(m)
     });
+    if let Some(m) = m {
+        futex::wake(&m.note, 1);
+    }
+}
+
+/// Sleeps without a P until somebody hands one over, or, with an office, until a deadline or news come and a P is idle. The
+/// caller spins when it returns with its P, and readies on it whom the news concern. None: the thread is to end.
+pub fn sleep(m: &'static M, woken: &GList) -> Option<&'static P> {
+    enum Then {
+        Go(Option<&'static P>, bool),
+        SleepOn,
+        /// Nobody has room for whom the news concern.
+        Queue,
+    }
+    let mut sleep = with(|lists| lists.lie_down(m));
     loop {
         if m.note.load(Acquire) == 0 {
-            futex::wait(&m.note, 0, until);
-        }
-        let mut woken = false;
-        let (p, first) = with(|lists| {
-            if m.note.load(Acquire) == 1 {
-                woken = true;
-                m.note.store(0, Relaxed);
-                return (m.next_p.take(), false);
+            if sleep.polls {
+                source::wait(sleep.until, woken);
+            } else {
+                futex::wait(&m.note, 0, sleep.until);
             }
-            if !lists.keeper.is_some_and(|k| ptr::eq(k, m)) {
+        }
+        let then = with(|lists| {
+            match m.note.load(Acquire) {
+                0 => {}
+                note => {
+                    m.note.store(0, Relaxed);
+                    sleep.leave_source();
+                    if note == GO {
+                        return Then::Go(m.next_p.take(), false);
+                    }
+                    sleep = lists.lie_down(m);
+                    return Then::SleepOn;
+                }
+            }
+            let keeps = lists.is_keeper(m);
+            if !keeps {
                 // The time of a keeper that another has replaced.
-                until = NEVER;
-                return (None, false);
+                sleep.until = NEVER;
             }
-            if clock::now() < until {
-                return (None, false);
+            if woken.is_empty() && !(keeps && clock::now() >= sleep.until) {
+                return Then::SleepOn;
             }
-            (lists.keeper, lists.keeper_until, until) = (None, NEVER, NEVER);
+            lists.leave_offices(m);
+            sleep.leave_source();
             let all_idle = IDLE.idle_ps() == procs();
-            let p = lists.pop_p();
-            match p {
-                Some(_) => IDLE.spin_anyway(),
-                // All Ps are busy: their own Ms look at the clock.
-                None => m.idle_link.set(lists.idle_ms.replace(m)),
+            if let Some(p) = lists.pop_p() {
+                IDLE.spin_anyway();
+                return Then::Go(Some(p), all_idle);
             }
-            (p, all_idle && p.is_some())
+            // All Ps are busy: their own Ms look at the clock, and ask for news. One more thread would only disturb them.
+            sleep = Sleep { until: NEVER, polls: false };
+            m.idle_link.set(lists.idle_ms.replace(m));
+            if woken.is_empty() { Then::SleepOn } else { Then::Queue }
         });
-        if first {
-            monitor::wake_if_deep();
-        }
-        if p.is_some() || woken {
-            return p;
+        match then {
+            Then::Go(p, first) => {
+                if first {
+                    monitor::wake_if_deep();
+                }
+                return p;
+            }
+            Then::SleepOn => {}
+            Then::Queue => {
+                while let Some(g) = woken.pop() {
+                    run::queue_elsewhere(g);
+                }
+            }
         }
     }
 }
@@ -473,14 +610,12 @@ pub fn sleep(m: &'static M) -> Option<&'static P> {
 /// Lets every thread end that sleeps, or is about to. The caller has seen to it that there are no goroutines.
 pub fn end_threads() {
     loop {
-        let m = with(|lists| {
+        let sleeper = with(|lists| {
             lists.ending = true;
-            let m = lists.pop_m()?;
-            m.note.store(1, Release);
-            Some(m)
+            lists.pop_m().inspect(|sleeper| sleeper.hand(None))
         });
-        match m {
-            Some(m) => futex::wake(&m.note, 1),
+        match sleeper {
+            Some(sleeper) => sleeper.rouse(),
             None => return,
         }
     }
@@ -497,13 +632,14 @@ pub fn tear_down() {
     }
     with(|lists| {
         *lists = Lists::new();
+        source::set_watched(false);
         PROCS.store(0, SeqCst);
         IDLE.reset();
     });
     burners::reset();
 }
 
-/// Whether nothing is queued, due or being looked for, and all Ps are idle.
+/// Whether nothing is queued, due, being looked for or waited for from outside, and all Ps are idle.
 pub fn is_quiet() -> bool {
     let quiet = with(|lists| {
         IDLE.idle_ps() == procs()
@@ -515,7 +651,7 @@ pub fn is_quiet() -> bool {
             && !ever_ps().any(|p| p.is_surplus() && p.held.get())
             && !all_ps().any(P::has_ready)
     });
-    quiet && !all_ps().any(|p| p.timers.is_pending())
+    quiet && !all_ps().any(|p| p.timers.is_pending()) && !source::is_wanted()
 }
 
 /// In a forked child: Ps and threads are the parent's. Ps may hold what must not be used here, so new ones are made.
@@ -525,6 +661,7 @@ pub fn forget() {
     }
     queue::forget();
     burners::reset();
+    source::forget();
     with(|lists| {
         *lists = Lists::new();
         PROCS.store(0, SeqCst);

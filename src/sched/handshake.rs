@@ -68,6 +68,18 @@ pub fn announce() {
     }
 }
 
+/// Runs `f`, which makes a system call that hardly ever blocks but may, outside, with the announcement: if it does block the P
+/// is taken. On a plain thread, and where the thread stands for its goroutine, it just runs.
+pub fn outside<R>(m: &'static M, f: impl FnOnce() -> R) -> R {
+    if m.goroutine().is_none() {
+        return f();
+    }
+    m.attention.leave_announced();
+    let r = f();
+    let _ = enter();
+    r
+}
+
 /// Somebody wants something. Answers the M that the goroutine is on afterwards.
 #[cold]
 #[inline(never)]

@@ -7,7 +7,7 @@
 use super::g::G;
 use super::m::M;
 use super::p::P;
-use super::{burners, global, run};
+use super::{burners, global, run, source};
 use crate::sys::clock::NEVER;
 use crate::sys::futex;
 use std::ptr;
@@ -46,9 +46,9 @@ pub fn give_p_away(m: &'static M) {
     }
     let deadlines = p.timers.earliest() != NEVER;
     global::put_idle_p(p);
-    // A thread that comes for nothing but a deadline becomes the keeper of time.
+    // A thread that comes for nothing but a deadline becomes the keeper of time; one that finds nothing at all, the poller.
     global::IDLE.before_recheck();
-    if deadlines || global::has_work() {
+    if deadlines || source::is_unwatched() || global::has_work() {
         global::wake_one();
     }
 }

@@ -21,6 +21,7 @@
 //! | `queue.rs` | goroutines queued outside the Ps |
 //! | `idle.rs`, `global.rs` | when threads sleep and wake; what all share |
 //! | `find.rs`, `run.rs` | finding the next goroutine; switching |
+//! | `source.rs` | where idle threads wait for news from outside |
 //! | `exit.rs`, `locked.rs` | how a goroutine ends; goroutines locked to a thread |
 //! | `monitor.rs` | the thread that watches, and makes threads |
 //! | `sweep.rs`, `deepest.rs` | giving idle memory back; how deep stacks went |
@@ -91,6 +92,8 @@ pub mod report;
 pub mod retake;
 #[cfg(not(loom))]
 pub mod run;
+#[cfg(not(loom))]
+pub mod source;
 #[cfg(not(loom))]
 pub mod spawn;
 #[cfg(not(loom))]

@@ -3,7 +3,8 @@
 //!
 //! * a goroutine that ran for a slice while others are queued behind it is asked to give way at its next call; if it makes
 //!   none, or sleeps in the kernel, its P is taken (`retake.rs`);
-//! * deadlines due on Ps whose Ms do not look are run here, and what they wake goes before all else;
+//! * deadlines due on Ps whose Ms do not look are run here, and what they wake goes before all else; so it is with news from
+//!   outside that nobody asks for (`source.rs`);
 //! * goroutines queued, or deadlines due, on busy Ps while another P is idle and nobody looks: it wakes a thread;
 //! * what is held back because too many threads burn CPU is let go little by little (`burners.rs`);
 //! * every P's credit for waking a thread over a lone `runnext` rises (see `idle.rs`).
@@ -17,7 +18,7 @@ use super::m::{self, M};
 use super::p::P;
 use super::retake::{self, Want, Watch};
 use super::sweep::Sweeper;
-use super::{burners, queue, report, run};
+use super::{burners, queue, report, run, source};
 use crate::sys::atomic::full_fence;
 use crate::sys::clock::NEVER;
 use crate::sys::thread::{self, Thread};
@@ -222,6 +223,9 @@ impl Rounds {
         if due && (IDLE.idle_ps() == 0 || burners::at_cap() || hands == 0) {
             self.run_late_timers(now - SHORT);
         }
+        if source::is_stale(now) {
+            self.poll();
+        }
         let (first, queued) = queue::queued();
         let waiting = first + queued + local > 0 || due;
         if waiting && burners::any_lost() {
@@ -260,6 +264,14 @@ impl Rounds {
         for p in global::all_ps().filter(|p| p.timers.earliest() <= late) {
             run::run_timers(p, clock::now(), false);
         }
+    }
+
+    /// Nobody has asked for news from outside for long: asks, and has a thread that sleeps do so from here on.
+    fn poll(&self) {
+        if self.has_m {
+            run::poll();
+        }
+        global::appoint_poller();
     }
 
     /// Lets one of those go that are held, after a time that doubles. True if one is to go in this round.

@@ -186,27 +186,27 @@ fn wake_thread(g: &'static G) {
     futex::wake64(g.word.raw(), 1);
 }
 
-/// Readies what time has claimed, on the calling worker's P. The first goes next; the others keep their order.
+/// Readies what time or the poller has claimed, on the calling worker's P. The first goes next; the others keep their order.
+/// Plain threads are woken.
 #[cfg(not(loom))]
 pub fn ready_all(woken: &super::list::GList) {
     let m = m::current();
     let p = m.and_then(|m| m.p.get());
-    if m.is_some_and(|m| m.urgent.get()) {
-        while let Some(g) = woken.pop() {
-            run::queue_urgent(g);
-        }
-        return;
-    }
-    if let Some(g) = woken.pop() {
-        run::queue_next(p, g);
-    }
-    if woken.is_empty() {
-        return;
-    }
+    let urgent = m.is_some_and(|m| m.urgent.get());
+    let mut n = 0;
     while let Some(g) = woken.pop() {
-        run::queue_last(p, g);
+        if g.on_thread.get() {
+            wake_thread(g);
+        } else if urgent {
+            run::queue_urgent(g);
+        } else {
+            n += 1;
+            if n == 1 { run::queue_next(p, g) } else { run::queue_last(p, g) }
+        }
     }
-    global::wake_one();
+    if n > 1 {
+        global::wake_one();
+    }
 }
 
 /// The model's side of the waist: every loom thread is a plain thread.

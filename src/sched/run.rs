@@ -402,6 +402,11 @@ pub fn queue_next(p: Option<&'static P>, g: &'static G) {
     }
 }
 
+/// Readies a goroutine or thread that news from outside concern, where no P is free for it.
+pub fn queue_elsewhere(g: &'static G) {
+    if g.on_thread.get() { park::ready(g) } else { queue_urgent(g) }
+}
+
 /// Readies what a timer has woken late: before all else, unless its last run was a burn (`burners.rs`).
 pub fn queue_urgent(g: &'static G) {
     if burners::was_burn(g) {
@@ -482,6 +487,24 @@ fn execute(m: &'static M, g: &'static G) {
             m.curg.set(None);
         }
     }
+}
+
+/// Asks for news from outside, and readies whom they concern.
+pub fn poll() {
+    let woken = super::list::GList::new();
+    super::source::ask(&woken);
+    ready_news(&woken);
+}
+
+/// Readies whom news from outside concern, as [`run_timers`] does with those whose time has come.
+pub fn ready_news(woken: &super::list::GList) {
+    if woken.is_empty() {
+        return;
+    }
+    let m = m::current().expect("news are asked for inside");
+    let urgent = m.urgent.replace(m.urgent.get() || burners::any_lost());
+    park::ready_all(woken);
+    m.urgent.set(urgent);
 }
 
 /// Readies everything that is due on `p`, which the caller runs.

@@ -43,6 +43,8 @@ pub enum Kind {
     Sync,
     /// The end of an `rt_run`.
     Note,
+    /// Readiness of descriptors.
+    Io,
 }
 
 /// Names one park of one goroutine: the value that its state word has during it.

@@ -52,6 +52,8 @@ pub enum Rank {
     Channel,
     /// Note: done flag and waiter.
     Note,
+    /// A descriptor's queues.
+    Descriptor,
     /// A P's timer heap.
     Timers,
     /// Idle Ps and Ms, and the list of Ms.
@@ -255,8 +257,9 @@ mod ranks {
     #[inline(never)]
     pub fn taking(rank: Rank) {
         let held = HELD.get();
-        // Several channels are locked by a select, all pools and queues by a fork, each in a fixed order.
-        let from = rank as usize + matches!(rank, Rank::Channel | Rank::Queue | Rank::Stacks) as usize;
+        // Several channels are locked by a select, descriptors by a poll, all pools and queues by a fork, each in a fixed order.
+        let several = matches!(rank, Rank::Channel | Rank::Descriptor | Rank::Queue | Rank::Stacks);
+        let from = rank as usize + several as usize;
         if let Some(above) = (from..24).find(|&r| held[r] != 0) {
             crate::throw!("lock of rank {} ({:?}) wanted while rank {} is held", rank as usize, rank, above);
         }

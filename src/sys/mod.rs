@@ -37,6 +37,8 @@ pub mod slab;
 #[cfg(not(loom))]
 pub mod stack;
 #[cfg(not(loom))]
+pub mod syscall;
+#[cfg(not(loom))]
 pub mod thread;
 #[cfg(not(loom))]
 pub mod tls;

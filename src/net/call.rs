@@ -1,0 +1,200 @@
+//! A call on a descriptor, from its first try to its last: enter, try, wait, try again, leave.
+//!
+//! Every call has this shape: `run` notes the words of the descriptor, lets the call try what does not block, and where the kernel
+//! says "not now" waits until something happens. While it waits it does not count as a user of the number; when it goes on,
+//! the number must still stand for the same file (`life.rs`), else it was closed meanwhile: `Canceled`.
+//!
+//! The three ways to make a system call:
+//! * one that never blocks: as it is;
+//! * one that hardly ever blocks, because the descriptor is ready, though another may be faster: [`Use::outside`];
+//! * one that blocks: [`Use::blocking`], on the thread's own stack, with the P given away.
+
+use super::desc::{self, Desc, Dirs, Ended, Wanted};
+use super::poll::Poller;
+use super::word::Seen;
+use super::{kernel, table};
+use crate::error::{Error, Result};
+use crate::sched::m::{self, M};
+use crate::sched::{blocking, handshake};
+use crate::sys::clock::{self, NEVER};
+use crate::sys::syscall::Errno;
+use std::ffi::CStr;
+
+/// What a try comes to.
+pub enum Try<T> {
+    Done(T),
+    /// Not now: wait for readiness.
+    NotNow,
+    Failed(Errno),
+    /// It cannot be done here: see `Error`.
+    Refused(Error),
+}
+
+impl Try<usize> {
+    /// The kernel's answer to a call that does not block. None: interrupted, to be made again.
+    pub fn from(answer: kernel::Answer) -> Option<Try<usize>> {
+        match answer {
+            Ok(n) => Some(Try::Done(n)),
+            Err(libc::EAGAIN) => Some(Try::NotNow),
+            Err(libc::EINTR) => None,
+            Err(e) => Some(Try::Failed(e)),
+        }
+    }
+}
+
+/// Makes a call until it is not interrupted.
+pub fn uninterrupted(mut f: impl FnMut() -> kernel::Answer) -> kernel::Answer {
+    loop {
+        match f() {
+            Err(libc::EINTR) => {}
+            r => return r,
+        }
+    }
+}
+
+/// A call that uses a descriptor: it counts, until it is dropped or waits.
+pub struct Use {
+    pub desc: &'static Desc,
+    pub fd: i32,
+    tag: u32,
+    inside: bool,
+}
+
+impl Use {
+    /// EBADF for what is being closed; what is not open at all the kernel will say.
+    pub fn enter(fd: i32) -> Result<Use> {
+        let desc = table::of(fd)?;
+        let mut u = Use { desc, fd, tag: 0, inside: false };
+        u.enter_again()?;
+        u.tag = desc.tag();
+        Ok(u)
+    }
+
+    fn enter_again(&mut self) -> Result {
+        match self.desc.life.enter() {
+            Ok(()) => {
+                self.inside = true;
+                Ok(())
+            }
+            Err(closing) => {
+                if closing.last {
+                    let _ = close_number(self.fd);
+                }
+                Err(Error::Os(libc::EBADF))
+            }
+        }
+    }
+
+    /// The call no longer uses the number. If it was the last of one that is being closed: what closing it answers.
+    pub fn leave(&mut self) -> Option<Result> {
+        if std::mem::replace(&mut self.inside, false) && self.desc.life.leave() {
+            return Some(close_number(self.fd));
+        }
+        None
+    }
+
+    /// Words that are noted before a try.
+    pub fn look(&self) -> [Seen; 2] {
+        self.desc.look()
+    }
+
+    /// Ends a call whose deadline is over before it tries. A deadline that is over may be that of a file which is gone.
+    pub fn check_deadline(&mut self, dirs: Dirs) -> Result {
+        let over = |d: &Desc| match d.deadline(dirs) {
+            NEVER => false,
+            at => at <= clock::now(),
+        };
+        if over(self.desc) {
+            self.desc.check(self.fd, &Poller)?;
+            self.tag = self.desc.tag();
+            if over(self.desc) {
+                return Err(Error::TimedOut);
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits for readiness, if nothing has happened since the words were noted. False: such files have none.
+    pub fn wait(&mut self, dirs: Dirs, seen: [Seen; 2], when: i64, reason: &'static CStr) -> Result<bool> {
+        if let Some(closed) = self.leave() {
+            return closed.and(Err(Error::Canceled));
+        }
+        let mut wanted = [Wanted::new(self.desc, self.fd, dirs, seen)];
+        let ended = desc::wait(&mut wanted, when, true, &Poller, reason)?;
+        if ended == Ended::Renewed {
+            self.enter_again().map_err(|_| Error::Canceled)?;
+            self.tag = self.desc.tag();
+        } else {
+            self.again()?;
+        }
+        Ok(ended != Ended::NoEvents)
+    }
+
+    /// Goes on after a wait, if the number still stands for the same file.
+    pub fn again(&mut self) -> Result {
+        self.enter_again().map_err(|_| Error::Canceled)?;
+        if self.desc.tag() == self.tag { Ok(()) } else { Err(Error::Canceled) }
+    }
+
+    /// Makes a call that may block but hardly ever does.
+    pub fn outside<R>(&self, f: impl FnOnce() -> R) -> Result<R> {
+        let m = may_block()?;
+        self.desc.life.blocks();
+        let r = handshake::outside(m, f);
+        self.desc.life.unblocks();
+        Ok(r)
+    }
+
+    /// Makes a call that blocks.
+    pub fn blocking<R>(&self, f: impl FnOnce() -> R) -> Result<R> {
+        let m = may_block()?;
+        self.desc.life.blocks();
+        let r = blocking::run(m, f);
+        self.desc.life.unblocks();
+        Ok(r)
+    }
+}
+
+impl Drop for Use {
+    fn drop(&mut self) {
+        let _ = self.leave();
+    }
+}
+
+/// The caller's thread, if it may block here.
+pub fn may_block() -> Result<&'static M> {
+    m::current().filter(|m| !m.in_commit.get()).ok_or(Error::NotPermitted)
+}
+
+/// Closes a number that no call uses any more. That may take long, if what was written has to go out first.
+fn close_number(fd: i32) -> Result {
+    let closed = match may_block() {
+        Ok(m) => handshake::outside(m, || kernel::close(fd)),
+        Err(_) => kernel::close(fd),
+    };
+    match closed {
+        // The number is free all the same.
+        Ok(_) | Err(libc::EINTR) => Ok(()),
+        Err(e) => Err(Error::Os(e)),
+    }
+}
+
+/// What such a file's reads and writes wait for, for dumps.
+pub const IO_WAIT: &CStr = c"IO wait";
+
+/// Runs a call: `attempt` until it is done, waiting for `dirs` between.
+pub fn run<T>(fd: i32, dirs: Dirs, mut attempt: impl FnMut(&Use) -> Try<T>) -> Result<T> {
+    let mut u = Use::enter(fd)?;
+    u.check_deadline(dirs)?;
+    loop {
+        let seen = u.look();
+        match attempt(&u) {
+            Try::Done(t) => return Ok(t),
+            Try::Failed(e) => return Err(Error::Os(e)),
+            Try::Refused(e) => return Err(e),
+            Try::NotNow => {
+                u.wait(dirs, seen, NEVER, IO_WAIT)?;
+            }
+        }
+    }
+}

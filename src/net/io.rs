@@ -1,0 +1,352 @@
+//! Reading and writing whatever stands behind a number, without ever changing its flags.
+//!
+//! In this order, each found out by trying, so that nothing need be known of a number beforehand:
+//!
+//! 1. A socket: `MSG_DONTWAIT`, and `MSG_NOSIGNAL` for writes.
+//! 2. What knows `RWF_NOWAIT`: pipes, eventfds, files in the page cache. With `RWF_NOSIGNAL`, or SIGPIPE blocked around the call.
+//! 3. What is non-blocking by its own flags: as it is.
+//! 4. What is left (terminals, old kernels' pipes): asked first whether it is ready, and then used outside, where it does not
+//!    matter if somebody else was faster. Regular files that have to be fetched, and what has no readiness: a blocking thread.
+//!
+//! What was found out is kept as hints, which only save the tries that will fail: a number that has become another file finds its
+//! way from any of them.
+//!
+//! *Amounts.* As POSIX has it: a read answers what there is, a write on a blocking descriptor waits until all is written, and one
+//! on a non-blocking descriptor answers what went. What has been moved is never lost: an error after it waits for the next call.
+
+use super::call::{IO_WAIT, Try, Use, uninterrupted};
+use super::desc::Dirs;
+use super::kernel::{self, Answer, RWF_NOSIGNAL, RWF_NOWAIT};
+use crate::error::{Error, Result};
+use crate::sys::clock::NEVER;
+use crate::sys::errno;
+use libc::{MSG_DONTWAIT, MSG_NOSIGNAL, iovec, msghdr};
+use std::ptr;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+/// Hints: not a socket; no RWF_NOWAIT for reads; none for writes.
+const NO_SOCKET: u8 = 1;
+const PLAIN_READS: u8 = 2;
+const PLAIN_WRITES: u8 = 4;
+
+/// More buffers than this are refused, as by the kernel.
+const MOST_BUFFERS: usize = 1024;
+
+/// Reads or writes: the same words for both.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    Read,
+    Write,
+}
+
+impl Way {
+    pub fn dirs(self) -> Dirs {
+        match self {
+            Way::Read => Dirs::READ,
+            Way::Write => Dirs::WRITE,
+        }
+    }
+
+    fn plain_hint(self) -> u8 {
+        match self {
+            Way::Read => PLAIN_READS,
+            Way::Write => PLAIN_WRITES,
+        }
+    }
+
+    /// The plain call, which blocks if the file does.
+    ///
+    /// # Safety
+    /// As the call.
+    unsafe fn plain(self, fd: i32, iov: &[iovec]) -> Answer {
+        let call = || match self {
+            // SAFETY: as the caller promises.
+            Way::Read => unsafe { kernel::readv(fd, iov) },
+            // SAFETY: as the caller promises.
+            Way::Write => unsafe { kernel::writev(fd, iov) },
+        };
+        match self {
+            Way::Read => uninterrupted(call),
+            Way::Write => kernel::without_sigpipe(|| uninterrupted(call)),
+        }
+    }
+
+    /// # Safety
+    /// As the call.
+    unsafe fn socket(self, fd: i32, iov: &[iovec]) -> Answer {
+        let (none, flags) = (ptr::null_mut(), MSG_DONTWAIT | if self == Way::Write { MSG_NOSIGNAL } else { 0 });
+        // SAFETY: as the caller promises. All zeroes is a message without address and control data.
+        unsafe {
+            match (self, iov) {
+                (Way::Read, [one]) => {
+                    kernel::recvfrom(fd, one.iov_base.cast(), one.iov_len, flags, none, ptr::null_mut())
+                }
+                (Way::Write, [one]) => kernel::sendto(fd, one.iov_base.cast(), one.iov_len, flags, none, 0),
+                _ => {
+                    let mut msg: msghdr = std::mem::zeroed();
+                    msg.msg_iov = iov.as_ptr().cast_mut();
+                    msg.msg_iovlen = iov.len() as _;
+                    if self == Way::Read {
+                        kernel::recvmsg(fd, &mut msg, flags)
+                    } else {
+                        kernel::sendmsg(fd, &msg, flags)
+                    }
+                }
+            }
+        }
+    }
+
+    /// # Safety
+    /// As the call.
+    unsafe fn nowait(self, fd: i32, iov: &[iovec], offset: i64) -> Answer {
+        static NO_NOSIGNAL: AtomicBool = AtomicBool::new(false);
+        if self == Way::Read {
+            // SAFETY: as the caller promises.
+            return unsafe { kernel::preadv2(fd, iov, offset, RWF_NOWAIT) };
+        }
+        if !NO_NOSIGNAL.load(Relaxed) {
+            // SAFETY: as above.
+            match unsafe { kernel::pwritev2(fd, iov, offset, RWF_NOWAIT | RWF_NOSIGNAL) } {
+                // Either flag may be the unknown one.
+                Err(libc::EOPNOTSUPP | libc::EINVAL) => {}
+                r => return r,
+            }
+        }
+        // SAFETY: as above.
+        let r = kernel::without_sigpipe(|| unsafe { kernel::pwritev2(fd, iov, offset, RWF_NOWAIT) });
+        if r.is_ok() {
+            NO_NOSIGNAL.store(true, Relaxed);
+        }
+        r
+    }
+}
+
+/// Whether a file of this type is always ready, by poll's word, and yet may block.
+fn is_on_disk(file_type: u32) -> bool {
+    matches!(file_type, libc::S_IFREG | libc::S_IFDIR | libc::S_IFBLK)
+}
+
+/// One try to move bytes.
+///
+/// # Safety
+/// The buffers are good for what the kernel does with them.
+unsafe fn attempt(u: &Use, way: Way, iov: &[iovec]) -> Try<usize> {
+    let fd = u.fd;
+    loop {
+        let hints = u.desc.hints.load(Relaxed);
+        if hints & NO_SOCKET == 0 {
+            // SAFETY: as the caller promises.
+            match unsafe { way.socket(fd, iov) } {
+                Err(libc::ENOTSOCK) => {
+                    u.desc.hints.fetch_or(NO_SOCKET, Relaxed);
+                }
+                answer => match Try::from(answer) {
+                    Some(t) => return t,
+                    None => continue,
+                },
+            }
+        }
+        if hints & way.plain_hint() == 0 {
+            // SAFETY: as above.
+            match unsafe { way.nowait(fd, iov, -1) } {
+                Err(libc::EOPNOTSUPP | libc::ENOSYS) => {
+                    u.desc.hints.fetch_or(way.plain_hint(), Relaxed);
+                }
+                answer => match Try::from(answer) {
+                    Some(t) => return t,
+                    None => continue,
+                },
+            }
+        }
+        // SAFETY: as above.
+        return match unsafe { plain(u, way, iov) } {
+            // Another file has the number by now.
+            Try::Failed(libc::ENOTTY) => {
+                u.desc.hints.store(0, Relaxed);
+                continue;
+            }
+            t => t,
+        };
+    }
+}
+
+/// A try with the plain call, which must not block a P.
+///
+/// # Safety
+/// As [`attempt`].
+unsafe fn plain(u: &Use, way: Way, iov: &[iovec]) -> Try<usize> {
+    let fd = u.fd;
+    match kernel::is_blocking(fd) {
+        Err(e) => return Try::Failed(e),
+        // SAFETY: as the caller promises.
+        Ok(false) => return Try::from(unsafe { way.plain(fd, iov) }).unwrap_or(Try::NotNow),
+        Ok(true) => {}
+    }
+    match kernel::file_type(fd) {
+        Err(e) => return Try::Failed(e),
+        // SAFETY: as the caller promises.
+        Ok(t) if is_on_disk(t) => return unsafe { blocking(u, way, iov, -1) },
+        // The tries that the hints have saved are the right ones.
+        Ok(libc::S_IFSOCK) => return Try::Failed(libc::ENOTTY),
+        Ok(_) => {}
+    }
+    let events = if way == Way::Read { libc::POLLIN } else { libc::POLLOUT };
+    match kernel::poll_one(fd, events) {
+        Err(e) => Try::Failed(e),
+        Ok(0) => Try::NotNow,
+        // SAFETY: as the caller promises.
+        Ok(_) => match u.outside(|| unsafe { way.plain(fd, iov) }) {
+            Err(e) => Try::Refused(e),
+            Ok(answer) => Try::from(answer).unwrap_or(Try::NotNow),
+        },
+    }
+}
+
+/// Moves bytes on a blocking thread.
+///
+/// # Safety
+/// As [`attempt`].
+unsafe fn blocking(u: &Use, way: Way, iov: &[iovec], offset: i64) -> Try<usize> {
+    let fd = u.fd;
+    let moved = u.blocking(|| {
+        // SAFETY: as the caller promises.
+        uninterrupted(|| unsafe {
+            match way {
+                _ if offset < 0 => way.plain(fd, iov),
+                Way::Read => kernel::preadv2(fd, iov, offset, 0),
+                Way::Write => kernel::pwritev2(fd, iov, offset, 0),
+            }
+        })
+    });
+    match moved {
+        Err(e) => Try::Refused(e),
+        Ok(Ok(n)) => Try::Done(n),
+        Ok(Err(e)) => Try::Failed(e),
+    }
+}
+
+/// The buffers that are left after the first `done` bytes, in `rest`.
+fn rest_of(iov: &[iovec], mut done: usize, rest: &mut Vec<iovec>) -> Result {
+    rest.clear();
+    errno::preserved(|| rest.try_reserve_exact(iov.len())).map_err(|_| Error::NoMemory)?;
+    for v in iov {
+        let skip = done.min(v.iov_len);
+        done -= skip;
+        if v.iov_len > skip {
+            rest.push(iovec { iov_base: v.iov_base.wrapping_byte_add(skip), iov_len: v.iov_len - skip });
+        }
+    }
+    Ok(())
+}
+
+/// read, readv, write, writev. `done` is what has been moved, 0 at the beginning: a call that answers `NotUp` is made again with it.
+///
+/// # Safety
+/// The buffers are good for what the kernel does with them, until this returns.
+pub unsafe fn transfer(fd: i32, way: Way, iov: &[iovec], done: &mut usize) -> Result<usize> {
+    if iov.len() > MOST_BUFFERS {
+        return Err(Error::Invalid);
+    }
+    let wanted = iov.iter().fold(0usize, |sum, v| sum.saturating_add(v.iov_len));
+    let mut u = Use::enter(fd)?;
+    if wanted == 0 && way == Way::Read {
+        // Reads nothing, and takes no message off a socket; it says whether the number can be read.
+        // SAFETY: nothing is written.
+        return unsafe { kernel::readv(fd, iov) }.map_err(Error::Os);
+    }
+    u.check_deadline(way.dirs())?;
+    // SAFETY: as the caller promises.
+    match unsafe { move_all(&mut u, way, iov, wanted, done) } {
+        Err(Error::NotUp) => Err(Error::NotUp),
+        // What was moved counts; the error comes again.
+        Err(e) if *done == 0 => Err(e),
+        _ => Ok(*done),
+    }
+}
+
+/// # Safety
+/// As [`transfer`].
+unsafe fn move_all(u: &mut Use, way: Way, iov: &[iovec], wanted: usize, done: &mut usize) -> Result {
+    let mut rest = Vec::new();
+    loop {
+        let left = if *done == 0 {
+            iov
+        } else {
+            rest_of(iov, *done, &mut rest)?;
+            &rest[..]
+        };
+        let seen = u.look();
+        // SAFETY: as the caller promises; `rest` points into the same buffers.
+        let tried = match unsafe { attempt(u, way, left) } {
+            Try::NotNow => match u.wait(way.dirs(), seen, NEVER, IO_WAIT)? {
+                true => continue,
+                // SAFETY: as above.
+                false => unsafe { blocking(u, way, left, -1) },
+            },
+            tried => tried,
+        };
+        match tried {
+            Try::Done(n) => {
+                *done += n;
+                if n == 0 || *done >= wanted || !goes_on(u, way) {
+                    return Ok(());
+                }
+            }
+            Try::Failed(e) => return Err(Error::Os(e)),
+            Try::Refused(e) => return Err(e),
+            Try::NotNow => {}
+        }
+    }
+}
+
+/// Whether a call that has moved something, but not all, goes on: a write on a blocking descriptor, and anything on a file.
+fn goes_on(u: &Use, way: Way) -> bool {
+    let on_disk = || kernel::file_type(u.fd).is_ok_and(is_on_disk);
+    let hints = u.desc.hints.load(Relaxed);
+    match way {
+        Way::Write => kernel::is_blocking(u.fd) == Ok(true),
+        // Of a file in the page cache there may be but a part.
+        Way::Read => hints & NO_SOCKET != 0 && on_disk(),
+    }
+}
+
+/// pread, pwrite.
+///
+/// # Safety
+/// As [`transfer`].
+pub unsafe fn transfer_at(fd: i32, way: Way, buf: iovec, offset: i64) -> Result<usize> {
+    if offset < 0 {
+        return Err(Error::Invalid);
+    }
+    let u = Use::enter(fd)?;
+    let mut done = 0;
+    loop {
+        let left = [iovec { iov_base: buf.iov_base.wrapping_byte_add(done), iov_len: buf.iov_len - done }];
+        let at = offset.checked_add(done as i64).ok_or(Error::Invalid)?;
+        // SAFETY: as the caller promises.
+        let quick = match unsafe { way.nowait(fd, &left, at) } {
+            // Not in memory, or no file that can say so.
+            Err(libc::EAGAIN | libc::EOPNOTSUPP | libc::ENOSYS) => None,
+            Err(libc::EINTR) => continue,
+            r => Some(r),
+        };
+        let moved = match quick {
+            Some(r) => r,
+            // SAFETY: as above.
+            None => match unsafe { blocking(&u, way, &left, at) } {
+                Try::Done(n) => Ok(n),
+                Try::Failed(e) => Err(e),
+                Try::Refused(e) if done == 0 => return Err(e),
+                Try::Refused(_) | Try::NotNow => return Ok(done),
+            },
+        };
+        match moved {
+            Ok(n) => done += n,
+            Err(e) if done == 0 => return Err(Error::Os(e)),
+            Err(_) => return Ok(done),
+        }
+        if moved == Ok(0) || done >= buf.iov_len {
+            return Ok(done);
+        }
+    }
+}

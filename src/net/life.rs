@@ -1,0 +1,125 @@
+//! Who is inside the kernel with a descriptor, and when its number may be given back (Go's fdMutex).
+//!
+//! One word: `CLOSING | blocked calls << 16 | calls`. A call counts itself while it uses the number, not while it is parked. Whoever
+//! closes says CLOSING, wakes those who wait, and counts itself out; the last call to leave a descriptor that is CLOSING
+//! closes the number. So no call that began with one file ever touches the next that gets its number:
+//!
+//! ```text
+//! call                                         close
+//! 1 enter: calls += 1. CLOSING: undo, EBADF    1 enter; CLOSING set, by one closer
+//! 2 use the number                             2 new tag; wake everybody
+//! 3 leave: calls -= 1; the last of a CLOSING   3 leave, as any call does
+//!   one: CLOSING -> 0 by compare-and-swap,
+//!   and the winner closes the number
+//! ```
+//! After a park a call enters again, and finds CLOSING, or another tag (2 comes before 3), or the same file as before.
+//!
+//! The word is 0 again *before* the number is closed: afterwards the number may be another's at once, who must not find a trace
+//! of this. What a program calls with the number in that moment is a use after its own close.
+
+use crate::sys::atomic::{AcqRel, Acquire, AtomicU32, Relaxed};
+
+const CALLS: u32 = 0xffff;
+const BLOCKED_ONE: u32 = 1 << 16;
+const BLOCKED_SHIFT: u32 = 16;
+const CLOSING: u32 = 1 << 31;
+
+/// See the file's header.
+pub struct Life(AtomicU32);
+
+/// The descriptor is being closed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Closing {
+    /// The caller was the last to leave and closes the number.
+    pub last: bool,
+}
+
+impl Life {
+    #[cfg(not(loom))]
+    pub const fn new() -> Self {
+        Life(AtomicU32::new(0))
+    }
+
+    #[cfg(loom)]
+    pub fn new() -> Self {
+        Life(AtomicU32::new(0))
+    }
+
+    /// A call begins to use the number.
+    #[inline]
+    pub fn enter(&self) -> Result<(), Closing> {
+        if self.0.fetch_add(1, AcqRel) & CLOSING == 0 { Ok(()) } else { Err(Closing { last: self.leave() }) }
+    }
+
+    /// A call no longer uses the number. True: it was the last of one that is being closed, and closes the number.
+    #[inline]
+    #[must_use]
+    pub fn leave(&self) -> bool {
+        let was = self.0.fetch_sub(1, AcqRel);
+        was == CLOSING | 1 && self.0.compare_exchange(CLOSING, 0, AcqRel, Relaxed).is_ok()
+    }
+
+    /// By a call that has entered: from here on nobody else does. False: another closes it already.
+    #[must_use]
+    pub fn begin_close(&self) -> bool {
+        self.0.fetch_or(CLOSING, AcqRel) & CLOSING == 0
+    }
+
+    /// The calling call may stay in the kernel for long.
+    pub fn blocks(&self) {
+        self.0.fetch_add(BLOCKED_ONE, AcqRel);
+    }
+
+    /// That is over.
+    pub fn unblocks(&self) {
+        self.0.fetch_sub(BLOCKED_ONE, AcqRel);
+    }
+
+    /// Whether others than the caller are inside who will be out soon.
+    pub fn others_leave_soon(&self) -> bool {
+        let now = self.0.load(Acquire) & !CLOSING;
+        (now & CALLS).saturating_sub(1) > now >> BLOCKED_SHIFT
+    }
+}
+
+/// Wrong on purpose: the models must find what it breaks.
+#[cfg(loom)]
+impl Life {
+    /// Enters without a look at CLOSING.
+    pub fn enter_blindly(&self) {
+        self.0.fetch_add(1, AcqRel);
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_one_out_closes() {
+        let life = Life::new();
+        assert_eq!(life.enter(), Ok(()));
+        assert_eq!(life.enter(), Ok(()));
+        assert!(life.begin_close());
+        assert!(!life.begin_close());
+        assert_eq!(life.enter(), Err(Closing { last: false }));
+        assert!(life.others_leave_soon());
+        assert!(!life.leave());
+        assert!(!life.others_leave_soon());
+        assert!(life.leave());
+        assert_eq!(life.enter(), Ok(()));
+        assert!(!life.leave());
+    }
+
+    #[test]
+    fn blocked_calls_are_not_waited_for() {
+        let life = Life::new();
+        assert_eq!((life.enter(), life.enter()), (Ok(()), Ok(())));
+        life.blocks();
+        assert!(life.begin_close());
+        assert!(!life.others_leave_soon());
+        assert!(!life.leave());
+        life.unblocks();
+        assert!(life.leave());
+    }
+}
