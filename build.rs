@@ -40,7 +40,11 @@ fn header(root: &std::path::Path, version: String) -> cbindgen::Bindings {
              * Results are RT_OK or negative errno values; every call leaves errno as it found it. Any thread may make any\n \
              * call: on a goroutine a blocking call parks the goroutine, on any other thread it blocks that thread. Times are\n \
              * nanoseconds on CLOCK_MONOTONIC. Outputs are written only on success, except where a call says otherwise.\n \
-             * A wait that must block starts the runtime where it is down, and then may also answer RT_ENOMEM or RT_ECANCELED.\n */"
+             * A wait that must block starts the runtime where it is down, and then may also answer RT_ENOMEM or RT_ECANCELED.\n *\n \
+             * The first call of a thread makes a record for it. Where there is no memory for that, what starts, makes, waits, tries\n \
+             * or asks answers RT_ENOMEM or NULL, and has done nothing; what gives back or wakes (references, close, unlock, the count\n \
+             * of a waitgroup, release, signal, ready; a timer's stop, reset and free), and rt_self and rt_park_ticket, which answer no\n \
+             * error, end the process with one line.\n */"
                 .into(),
         ),
         include_guard: Some("GORT_H".into()),

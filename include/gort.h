@@ -7,6 +7,11 @@
  * call: on a goroutine a blocking call parks the goroutine, on any other thread it blocks that thread. Times are
  * nanoseconds on CLOCK_MONOTONIC. Outputs are written only on success, except where a call says otherwise.
  * A wait that must block starts the runtime where it is down, and then may also answer RT_ENOMEM or RT_ECANCELED.
+ *
+ * The first call of a thread makes a record for it. Where there is no memory for that, what starts, makes, waits, tries
+ * or asks answers RT_ENOMEM or NULL, and has done nothing; what gives back or wakes (references, close, unlock, the count
+ * of a waitgroup, release, signal, ready; a timer's stop, reset and free), and rt_self and rt_park_ticket, which answer no
+ * error, end the process with one line.
  */
 
 #ifndef GORT_H
@@ -414,7 +419,7 @@ int rt_maxprocs(int n) RT_NOEXCEPT;
  * @param timeout_ns  how long to wait, nanoseconds; RT_FOREVER or RT_NOWAIT
  * Returns RT_OK, also when there is no runtime.
  * Errors: RT_ETIMEDOUT, and RT_EAGAIN for RT_NOWAIT: the runtime is whole and open again; RT_EPERM: called on a
- * goroutine or in an unlockf; RT_EBUSY: another thread is stopping it.
+ * goroutine or in an unlockf; RT_EBUSY: another thread is stopping it; RT_ENOMEM: nothing has happened.
  * Call from: any thread that is not a goroutine's. Blocks: the thread. Since 0.1.
  */
 int rt_stop(int64_t timeout_ns)
@@ -695,7 +700,8 @@ RT_NOEXCEPT;
  *
  * @param t   the timer
  * @param ns  nanoseconds from now, as rt_timer_new; for a ticker above zero, else nothing changes and it answers false
- * Returns as rt_timer_stop.
+ * Returns as rt_timer_stop. A timer of a runtime that is down, and cannot be started, stays stopped, which it says in one line
+ * if it is for want of memory; else this needs none.
  * Call from: any thread. Blocks: nothing. Since 0.1.
  */
 bool rt_timer_reset(struct rt_timer *t,
@@ -798,7 +804,7 @@ int rt_chan_recv(struct rt_chan *c, void *elem) RT_NOEXCEPT;
  * @param elem  in: elem_size bytes; NULL only where elem_size is 0
  * Returns RT_OK.
  * Errors: RT_EAGAIN: full and no receiver waits, or c is NULL; RT_ECLOSED; RT_EINVAL: elem is NULL;
- * RT_EPERM: only the library feeds it.
+ * RT_EPERM: only the library feeds it; RT_ENOMEM.
  * Call from: any thread, also in an unlockf. Blocks: nothing. Since 0.1.
  */
 int rt_chan_try_send(struct rt_chan *c, const void *elem) RT_NOEXCEPT;
@@ -809,7 +815,8 @@ int rt_chan_try_send(struct rt_chan *c, const void *elem) RT_NOEXCEPT;
  * @param c     the channel
  * @param elem  out: elem_size bytes; NULL throws the element away
  * Returns RT_OK.
- * Errors: RT_EAGAIN: empty and no sender waits, or c is NULL; RT_ECLOSED: closed and drained, elem is zeroed.
+ * Errors: RT_EAGAIN: empty and no sender waits, or c is NULL; RT_ECLOSED: closed and drained, elem is zeroed;
+ * RT_ENOMEM.
  * Call from: any thread, also in an unlockf. Blocks: nothing. Since 0.1.
  */
 int rt_chan_try_recv(struct rt_chan *c, void *elem) RT_NOEXCEPT;
@@ -1857,7 +1864,7 @@ int rt_fsync(int fd) RT_NOEXCEPT;
  * @param stats  in: struct_size; out: the counts, up to the smaller of the caller's size and the library's
  * Returns RT_OK.
  * Errors: RT_EINVAL: stats is NULL, struct_size is smaller than in version 0.1, or what lies behind the known members is
- * not zero.
+ * not zero; RT_ENOMEM.
  * Call from: any thread. Blocks: nothing. Since 0.1.
  */
 int rt_stats_read(struct rt_stats *stats)
@@ -1869,7 +1876,7 @@ RT_NOEXCEPT;
  *
  * @param fd  a descriptor to write to
  * Returns RT_OK.
- * Errors: what write answers, such as -EBADF.
+ * Errors: what write answers, such as -EBADF; RT_ENOMEM.
  * Call from: any thread. Blocks: the caller, as write does. Since 0.1.
  */
 int rt_dump(int fd)

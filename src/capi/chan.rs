@@ -1,7 +1,7 @@
 //! Channels: typed by the size of their elements, which are copied in and out.
 
 use super::base::{RT_EAGAIN, RT_EINVAL, RT_EPERM};
-use super::{code, entry, waiting};
+use super::{code, entry, entry_if, waiting};
 use crate::sync::chan::{self, Chan};
 use crate::sys::errno;
 use crate::time::timeout::Timeout;
@@ -102,7 +102,7 @@ pub unsafe extern "C" fn rt_chan_recv(c: *mut rt_chan, elem: *mut c_void) -> c_i
  * @param elem  in: elem_size bytes; NULL only where elem_size is 0
  * Returns RT_OK.
  * Errors: RT_EAGAIN: full and no receiver waits, or c is NULL; RT_ECLOSED; RT_EINVAL: elem is NULL;
- * RT_EPERM: only the library feeds it.
+ * RT_EPERM: only the library feeds it; RT_ENOMEM.
  * Call from: any thread, also in an unlockf. Blocks: nothing. Since 0.1.
  */
 #[unsafe(no_mangle)]
@@ -114,7 +114,7 @@ pub unsafe extern "C" fn rt_chan_try_send(c: *mut rt_chan, elem: *const c_void) 
         Some(chan) if elem.is_null() && chan.elem_size() > 0 => RT_EINVAL,
         Some(chan) if chan.is_full() => RT_EAGAIN,
         // SAFETY: elem as the caller promises.
-        Some(chan) => entry(|_| code(unsafe { chan.send(elem.cast(), Timeout::NOWAIT) })),
+        Some(chan) => code(entry_if(|_| unsafe { chan.send(elem.cast(), Timeout::NOWAIT) })),
     }
 }
 
@@ -124,7 +124,8 @@ pub unsafe extern "C" fn rt_chan_try_send(c: *mut rt_chan, elem: *const c_void) 
  * @param c     the channel
  * @param elem  out: elem_size bytes; NULL throws the element away
  * Returns RT_OK.
- * Errors: RT_EAGAIN: empty and no sender waits, or c is NULL; RT_ECLOSED: closed and drained, elem is zeroed.
+ * Errors: RT_EAGAIN: empty and no sender waits, or c is NULL; RT_ECLOSED: closed and drained, elem is zeroed;
+ * RT_ENOMEM.
  * Call from: any thread, also in an unlockf. Blocks: nothing. Since 0.1.
  */
 #[unsafe(no_mangle)]
@@ -134,7 +135,7 @@ pub unsafe extern "C" fn rt_chan_try_recv(c: *mut rt_chan, elem: *mut c_void) ->
         None => RT_EAGAIN,
         Some(chan) if chan.is_empty() => RT_EAGAIN,
         // SAFETY: elem as the caller promises.
-        Some(chan) => entry(|_| code(unsafe { chan.recv(elem.cast(), Timeout::NOWAIT) })),
+        Some(chan) => code(entry_if(|_| unsafe { chan.recv(elem.cast(), Timeout::NOWAIT) })),
     }
 }
 

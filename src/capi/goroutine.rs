@@ -1,7 +1,7 @@
 //! Goroutines: making them, naming them, giving way.
 
 use super::base::{RT_EINVAL, RT_OK, rt_fn, rt_g};
-use super::{code_of, entry, known_size};
+use super::{code, code_of, entry, entry_if, known_size};
 use crate::error::Error;
 use crate::rt;
 use crate::sched::g::Name;
@@ -94,17 +94,16 @@ fn copy_name(from: &CStr) -> Option<Box<Name>> {
 
 pub(super) fn spawn_with(f: rt_fn, arg: *mut c_void, options: Options) -> i64 {
     let Some(f) = f else { return RT_EINVAL.into() };
-    entry(|m| {
+    let id = entry_if(|m| {
         if m.in_commit.get() {
-            return code_of(Error::NotPermitted).into();
+            return Err(Error::NotPermitted);
         }
         errno::preserved(|| {
-            if let Err(e) = rt::ensure_up() {
-                return code_of(e).into();
-            }
-            spawn::spawn(f, arg, options).unwrap_or(code_of(Error::NoMemory).into())
+            rt::ensure_up()?;
+            spawn::spawn(f, arg, options).map_err(|_| Error::NoMemory)
         })
-    })
+    });
+    id.unwrap_or_else(|e| code_of(e).into())
 }
 
 /**
@@ -147,6 +146,9 @@ pub extern "C" fn rt_goid() -> i64 {
  */
 #[unsafe(no_mangle)]
 pub extern "C" fn rt_gosched() {
+    if m::current().is_none() {
+        return errno::preserved(std::thread::yield_now);
+    }
     entry(|m| match m.goroutine() {
         Some(_) if m.in_commit.get() => {}
         Some(_) => run::gosched(),
@@ -166,16 +168,16 @@ pub extern "C" fn rt_gosched() {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rt_defer(r#fn: rt_fn, arg: *mut c_void) -> c_int {
     let Some(f) = r#fn else { return RT_EINVAL };
-    entry(|m| match m.any_goroutine() {
+    code(entry_if(|m| match m.any_goroutine() {
         Some(g) if !m.in_commit.get() => {
             if errno::preserved(|| exit::defer(g, f, arg)) {
-                RT_OK
+                Ok(())
             } else {
-                code_of(Error::NoMemory)
+                Err(Error::NoMemory)
             }
         }
-        _ => code_of(Error::NotPermitted),
-    })
+        _ => Err(Error::NotPermitted),
+    }))
 }
 
 /**
@@ -203,6 +205,9 @@ pub extern "C" fn rt_goexit() -> ! {
  */
 #[unsafe(no_mangle)]
 pub extern "C" fn rt_lock_os_thread() -> c_int {
+    if m::current().is_none() {
+        return RT_OK;
+    }
     entry(|m| match m.any_goroutine() {
         None => RT_OK,
         Some(_) if m.in_commit.get() => code_of(Error::NotPermitted),
@@ -222,6 +227,9 @@ pub extern "C" fn rt_lock_os_thread() -> c_int {
  */
 #[unsafe(no_mangle)]
 pub extern "C" fn rt_unlock_os_thread() -> c_int {
+    if m::current().is_none() {
+        return RT_OK;
+    }
     entry(|m| match m.any_goroutine() {
         None => RT_OK,
         Some(g) if !m.in_commit.get() && locked::unlock(m, g) => RT_OK,

@@ -1,9 +1,10 @@
 //! Starting the runtime, running a main goroutine, asking for its size.
 
-use super::base::{RT_EINVAL, RT_EPERM, rt_fn};
-use super::{code, code_of, entry, known_size};
+use super::base::{RT_EINVAL, rt_fn};
+use super::{code, code_of, entry, entry_if, known_size};
+use crate::error::Error;
 use crate::rt::{self, Config};
-use crate::sched::spawn;
+use crate::sched::{m, spawn};
 use crate::time::timeout::Timeout;
 use std::ffi::{c_int, c_void};
 
@@ -54,7 +55,7 @@ pub unsafe extern "C" fn rt_init(cfg: *const rt_config) -> c_int {
         maxprocs: cfg.maxprocs as usize,
         max_threads: cfg.max_threads as usize,
     };
-    entry(|_| code(rt::init(config)))
+    code(entry_if(|_| rt::init(config)))
 }
 
 /**
@@ -72,12 +73,12 @@ pub unsafe extern "C" fn rt_init(cfg: *const rt_config) -> c_int {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rt_run(r#fn: rt_fn, arg: *mut c_void) -> c_int {
     let Some(f) = r#fn else { return RT_EINVAL };
-    entry(|m| {
+    code(entry_if(|m| {
         if m.any_goroutine().is_some() || m.in_commit.get() {
-            return RT_EPERM;
+            return Err(Error::NotPermitted);
         }
-        code(rt::run(f, arg))
-    })
+        rt::run(f, arg)
+    }))
 }
 
 /**
@@ -93,10 +94,11 @@ pub extern "C" fn rt_maxprocs(n: c_int) -> c_int {
     if n < 1 {
         return rt::maxprocs() as c_int;
     }
-    entry(|m| match m.in_commit.get() {
-        true => RT_EPERM,
-        false => rt::set_maxprocs(n as usize).map_or_else(code_of, |n| n as c_int),
-    })
+    let before = entry_if(|m| match m.in_commit.get() {
+        true => Err(Error::NotPermitted),
+        false => rt::set_maxprocs(n as usize),
+    });
+    before.map_or_else(code_of, |n| n as c_int)
 }
 
 /**
@@ -107,17 +109,17 @@ pub extern "C" fn rt_maxprocs(n: c_int) -> c_int {
  * @param timeout_ns  how long to wait, nanoseconds; RT_FOREVER or RT_NOWAIT
  * Returns RT_OK, also when there is no runtime.
  * Errors: RT_ETIMEDOUT, and RT_EAGAIN for RT_NOWAIT: the runtime is whole and open again; RT_EPERM: called on a
- * goroutine or in an unlockf; RT_EBUSY: another thread is stopping it.
+ * goroutine or in an unlockf; RT_EBUSY: another thread is stopping it; RT_ENOMEM: nothing has happened.
  * Call from: any thread that is not a goroutine's. Blocks: the thread. Since 0.1.
  */
 #[unsafe(no_mangle)]
 pub extern "C" fn rt_stop(timeout_ns: i64) -> c_int {
-    entry(|m| {
+    code(entry_if(|m| {
         if m.any_goroutine().is_some() || m.in_commit.get() {
-            return RT_EPERM;
+            return Err(Error::NotPermitted);
         }
-        code(rt::stop(m, Timeout(timeout_ns)))
-    })
+        rt::stop(m, Timeout(timeout_ns))
+    }))
 }
 
 /**
@@ -127,5 +129,7 @@ pub extern "C" fn rt_stop(timeout_ns: i64) -> c_int {
  */
 #[unsafe(no_mangle)]
 pub extern "C" fn rt_num_goroutine() -> i64 {
-    entry(|_| spawn::count().max(0))
+    // What is counted stays where it is; a thread that the runtime does not know has nothing else to do here.
+    let count = || spawn::count().max(0);
+    if m::current().is_some() { entry(|_| count()) } else { count() }
 }

@@ -5,6 +5,8 @@ pub mod base;
 pub mod blocking;
 pub mod chan;
 pub mod context;
+#[cfg(feature = "fault-injection")]
+pub mod faults;
 pub mod file;
 pub mod goroutine;
 pub mod group;
@@ -25,7 +27,9 @@ use crate::sched::handshake;
 use crate::sched::m::M;
 use std::ffi::c_int;
 
-/// The one way from outside into the runtime and back.
+/// The one way from outside into the runtime and back. Where the calling thread has no record, and there is no memory for
+/// one, it ends the process: this is for calls that answer no error, or whose answer nobody looks at, since they give
+/// something back or wake somebody.
 #[inline(always)]
 fn entry<R>(body: impl FnOnce(&'static M) -> R) -> R {
     let (m, outer) = handshake::enter();
@@ -34,7 +38,16 @@ fn entry<R>(body: impl FnOnce(&'static M) -> R) -> R {
     r
 }
 
-/// The same for a call that is made with a lock of the program's in hand.
+/// The same for a call that may answer that no memory is left.
+#[inline(always)]
+fn entry_if<R>(body: impl FnOnce(&'static M) -> Result<R>) -> Result<R> {
+    let (m, outer) = handshake::try_enter().ok_or(Error::NoMemory)?;
+    let r = body(m);
+    handshake::leave(outer);
+    r
+}
+
+/// [`entry`] for a call that is made with a lock of the program's in hand.
 #[inline(always)]
 fn entry_in_lock<R>(body: impl FnOnce(&'static M) -> R) -> R {
     let (m, outer) = handshake::enter_in_lock();
@@ -43,10 +56,19 @@ fn entry_in_lock<R>(body: impl FnOnce(&'static M) -> R) -> R {
     r
 }
 
+/// [`entry_if`] for such a call.
+#[inline(always)]
+fn entry_in_lock_if<R>(body: impl FnOnce(&'static M) -> Result<R>) -> Result<R> {
+    let (m, outer) = handshake::try_enter_in_lock().ok_or(Error::NoMemory)?;
+    let r = body(m);
+    handshake::leave(outer);
+    r
+}
+
 /// The same for a call that may have to wait, which needs the runtime: nothing has been done when it says so.
 #[inline(always)]
 fn waiting<R>(mut body: impl FnMut(&'static M) -> Result<R>) -> Result<R> {
-    entry(|m| match body(m) {
+    entry_if(|m| match body(m) {
         Err(Error::NotUp) => {
             rt::ensure_up()?;
             body(m)

@@ -1,7 +1,7 @@
 //! Looking in: dumps and counts.
 
-use super::base::{RT_EINVAL, RT_OK};
-use super::{entry, known_size};
+use super::base::{RT_EINVAL, RT_ENOMEM, RT_OK};
+use super::{code_of, entry, entry_if, known_size};
 use crate::observe::{dump, stats};
 use crate::sched::blocking;
 use crate::sys::errno;
@@ -43,7 +43,7 @@ pub struct rt_stats {
  * @param stats  in: struct_size; out: the counts, up to the smaller of the caller's size and the library's
  * Returns RT_OK.
  * Errors: RT_EINVAL: stats is NULL, struct_size is smaller than in version 0.1, or what lies behind the known members is
- * not zero.
+ * not zero; RT_ENOMEM.
  * Call from: any thread. Blocks: nothing. Since 0.1.
  */
 #[unsafe(no_mangle)]
@@ -54,7 +54,7 @@ pub unsafe extern "C" fn rt_stats_read(stats: *mut rt_stats) -> c_int {
         Some(&size) if unsafe { known_size(stats) }.is_some() => size,
         _ => return RT_EINVAL,
     };
-    let s = entry(|_| errno::preserved(stats::read));
+    let Ok(s) = entry_if(|_| Ok(errno::preserved(stats::read))) else { return RT_ENOMEM };
     let out = rt_stats {
         struct_size: size,
         goroutines: s.goroutines,
@@ -80,7 +80,7 @@ pub unsafe extern "C" fn rt_stats_read(stats: *mut rt_stats) -> c_int {
  *
  * @param fd  a descriptor to write to
  * Returns RT_OK.
- * Errors: what write answers, such as -EBADF.
+ * Errors: what write answers, such as -EBADF; RT_ENOMEM.
  * Call from: any thread. Blocks: the caller, as write does. Since 0.1.
  */
 #[unsafe(no_mangle)]
@@ -96,14 +96,15 @@ pub extern "C" fn rt_dump(fd: c_int) -> c_int {
     }
     let mut call = Call { fd, answer: RT_OK };
     // The stack of a goroutine may be small, and the descriptor slow.
-    entry(|m| {
+    let entered = entry_if(|m| {
         if m.in_commit.get() {
             call.answer = -dump::write(fd);
         } else {
             blocking::call(m, write, (&raw mut call).cast());
         }
+        Ok(())
     });
-    call.answer
+    entered.map_or_else(code_of, |()| call.answer)
 }
 
 /**
@@ -117,5 +118,5 @@ pub extern "C" fn rt_dump(fd: c_int) -> c_int {
  */
 #[unsafe(no_mangle)]
 pub extern "C" fn rt_dump_on_signal(signo: c_int) -> c_int {
-    entry(|_| errno::preserved(|| -dump::on_signal(signo)))
+    entry_if(|_| Ok(errno::preserved(|| -dump::on_signal(signo)))).unwrap_or_else(code_of)
 }

@@ -1,7 +1,7 @@
 //! Park and ready: the primitive under everything that blocks.
 
 use super::base::{RT_EINVAL, RT_ETIMEDOUT, RT_OK, rt_g, rt_unlock_fn};
-use super::{code_of, entry_in_lock};
+use super::{code_of, entry_in_lock, entry_in_lock_if};
 use crate::rt;
 use crate::sched::g::{self, G, UnlockFn};
 use crate::sched::gopark;
@@ -57,7 +57,7 @@ fn gopark(unlockf: rt_unlock_fn, lock: *mut c_void, reason: *const c_char, timeo
     // SAFETY: the same function type but for the name of the opaque first argument.
     let unlockf = unlockf
         .map(|f| unsafe { std::mem::transmute::<unsafe extern "C" fn(*mut rt_g, *mut c_void) -> bool, UnlockFn>(f) });
-    let parked = entry_in_lock(|_| {
+    let parked = entry_in_lock_if(|_| {
         let park = || gopark::gopark(unlockf, lock, reason, timeout.when());
         match park() {
             Err(Refused::NotUp) => rt::ensure_up().and_then(|()| Ok(park()?)),

@@ -2,7 +2,7 @@
 
 use super::base::{RT_EINVAL, RT_OK, rt_fn};
 use super::goroutine::spawn_with;
-use super::{code, entry, waiting};
+use super::{code, entry, entry_if, waiting};
 use crate::error::Error;
 use crate::sched::g::EndHook;
 use crate::sched::spawn::Options;
@@ -208,7 +208,7 @@ pub unsafe extern "C" fn rt_waitgroup_go(wg: *mut rt_waitgroup, r#fn: rt_fn, arg
     if r#fn.is_none() {
         return RT_EINVAL.into();
     }
-    if let Err(e) = entry(|_| group.add(1)) {
+    if let Err(e) = entry_if(|_| group.add(1)) {
         return code(Err::<(), Error>(e)).into();
     }
     let on_end = Some(EndHook { f: done, arg: wg.cast::<()>().cast_const() });

@@ -2,8 +2,10 @@
 
 use super::base::rt_fn;
 use super::chan::rt_chan;
-use super::{code, entry, waiting};
+use super::{code, entry, entry_if, waiting};
+use crate::error::Error;
 use crate::rt;
+use crate::sys::throw::print_line;
 use crate::sys::{clock, errno};
 use crate::time::sleep;
 use crate::time::timer::Timer;
@@ -39,12 +41,13 @@ pub extern "C" fn rt_sleep(ns: i64) -> c_int {
 
 /// Makes a timer, with the runtime up.
 fn timer(make: impl FnOnce() -> Option<&'static Timer>) -> *mut rt_timer {
-    entry(|_| {
+    let t = entry_if(|_| {
         errno::preserved(|| {
-            let t = rt::ensure_up().ok().and_then(|()| make());
-            t.map_or(ptr::null_mut(), |t| ptr::from_ref(t).cast_mut().cast())
+            rt::ensure_up()?;
+            make().ok_or(Error::NoMemory)
         })
-    })
+    });
+    t.map_or(ptr::null_mut(), |t| ptr::from_ref(t).cast_mut().cast())
 }
 
 /// The timer behind a pointer of the caller's.
@@ -133,13 +136,27 @@ pub unsafe extern "C" fn rt_timer_stop(t: *mut rt_timer) -> bool {
  *
  * @param t   the timer
  * @param ns  nanoseconds from now, as rt_timer_new; for a ticker above zero, else nothing changes and it answers false
- * Returns as rt_timer_stop.
+ * Returns as rt_timer_stop. A timer of a runtime that is down, and cannot be started, stays stopped, which it says in one line
+ * if it is for want of memory; else this needs none.
  * Call from: any thread. Blocks: nothing. Since 0.1.
  */
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rt_timer_reset(t: *mut rt_timer, ns: i64) -> bool {
     // SAFETY: the caller's promise is that of this function's documentation.
-    unsafe { of(t) }.is_some_and(|t| entry(|_| errno::preserved(|| rt::ensure_up().is_ok() && t.reset(ns))))
+    let Some(t) = (unsafe { of(t) }) else { return false };
+    entry(|_| {
+        errno::preserved(|| match rt::ensure_up() {
+            Ok(()) => t.reset(ns),
+            Err(e) => {
+                if e == Error::NoMemory {
+                    print_line(format_args!(
+                        "gort: no memory to start the runtime: a timer that was reset stays stopped"
+                    ));
+                }
+                false
+            }
+        })
+    })
 }
 
 /**

@@ -12,6 +12,7 @@ use super::frames::{self, Code};
 use crate::sched::g::{self, G};
 use crate::sched::state::Kind;
 use crate::sched::{deepest, global, m, monitor, records, spawn};
+use crate::sys::text::Lossy;
 use crate::sys::{checkers, clock, errno, stack, thread};
 use std::ffi::{CStr, c_int};
 use std::fmt::{self, Write};
@@ -120,7 +121,7 @@ fn overflow(out: &mut Out, g: &'static G, kib: usize) -> fmt::Result {
     if let Some(name) = unsafe { g.name.load(Acquire).as_ref() }
         && let Ok(name) = CStr::from_bytes_until_nul(&name.0)
     {
-        write!(out, " \"{}\"", name.to_string_lossy())?;
+        write!(out, " \"{}\"", Lossy(name.to_bytes()))?;
     }
     writeln!(
         out,
@@ -172,7 +173,7 @@ fn goroutine(out: &mut Out, code: &Code, g: &'static G, now: i64) -> fmt::Result
 
 fn name(out: &mut Out, g: &'static G) -> fmt::Result {
     g::with_name(g, |name| match name.and_then(|n| CStr::from_bytes_until_nul(&n.0).ok()) {
-        Some(name) => write!(out, " \"{}\"", name.to_string_lossy()),
+        Some(name) => write!(out, " \"{}\"", Lossy(name.to_bytes())),
         None => Ok(()),
     })
 }
@@ -191,14 +192,14 @@ fn started(out: &mut Out, code: &Code, g: &'static G) -> fmt::Result {
 }
 
 /// Why it waits: what the caller of a park said, or the kind of wait.
-fn reason(g: &G) -> std::borrow::Cow<'static, str> {
+fn reason(g: &G) -> Lossy<'static> {
     let reason = g.reason.load(Relaxed);
     if reason.is_null() {
         let kind = if g.word.waiting_in(Kind::Park).is_some() { "park" } else { "wait" };
-        return kind.into();
+        return Lossy(kind.as_bytes());
     }
     // SAFETY: reasons are strings of static life.
-    unsafe { CStr::from_ptr(reason) }.to_string_lossy()
+    Lossy(unsafe { CStr::from_ptr(reason) }.to_bytes())
 }
 
 /// How long, from a minute on, as Go has it.
@@ -241,12 +242,12 @@ fn show(out: &mut Out, code: &Code, address: usize) -> fmt::Result {
 
 fn line(out: &mut Out, place: &frames::Place<'_>) -> fmt::Result {
     if let Some(name) = place.name {
-        write!(out, "{}", name.to_string_lossy())?;
+        write!(out, "{}", Lossy(name.to_bytes()))?;
     }
     if place.offset > 0 {
         write!(out, "+{:#x}", place.offset)?;
     }
-    writeln!(out, " ({})", place.object.to_string_lossy())
+    writeln!(out, " ({})", Lossy(place.object.to_bytes()))
 }
 
 /// Writes a dump to standard error whenever the signal comes. Answers 0 or an errno value.
@@ -299,6 +300,13 @@ fn start_dumper() -> Result<RawFd, c_int> {
             thread.detach();
             Ok(to)
         }
-        Err(_) => Err(libc::EAGAIN),
+        Err(e) => {
+            // SAFETY: our own descriptors, which nobody else knows.
+            unsafe {
+                libc::close(from);
+                libc::close(to);
+            }
+            Err(e.0)
+        }
     }
 }

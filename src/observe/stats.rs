@@ -32,6 +32,7 @@ pub fn read() -> Stats {
         steals += p.steals.load(Relaxed);
         timers += p.timers.len() as u64;
     }
+    timers += global::stranded_ps().map(|p| p.timers.len() as u64).sum::<u64>();
     let (reserved, resident) = stack::usage();
     Stats {
         goroutines: spawn::count().max(0) as u64,

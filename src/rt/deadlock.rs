@@ -9,7 +9,7 @@
 use super::run;
 use crate::observe::dump;
 use crate::sched::{global, m, monitor};
-use std::fs;
+use crate::sys::files;
 
 /// Called by the monitor while all is idle.
 pub fn check() {
@@ -17,7 +17,8 @@ pub fn check() {
         return;
     }
     let Some(first) = look() else { return };
-    if other_threads() != Some(first.waiting + monitor::threads()) || look() != Some(first) {
+    // The kernel's own io workers show up among the threads of a process.
+    if files::threads(b"iou-") != Some(first.waiting + monitor::threads()) || look() != Some(first) {
         return;
     }
     dump::deadlock();
@@ -48,16 +49,4 @@ fn look() -> Option<Look> {
         look.parks = look.parks.wrapping_mul(31).wrapping_add(token.bits());
     }
     Some(look)
-}
-
-/// The threads of the process, without the kernel's own that show up among them.
-fn other_threads() -> Option<usize> {
-    let mut n = 0;
-    for task in fs::read_dir("/proc/self/task").ok()? {
-        let name = fs::read_to_string(task.ok()?.path().join("comm")).ok()?;
-        if !name.starts_with("iou-") {
-            n += 1;
-        }
-    }
-    Some(n)
 }

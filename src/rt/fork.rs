@@ -9,7 +9,7 @@ use super::{DOWN, LOCK, RESERVED, STATE, run};
 use crate::net::poll;
 use crate::sched::{deepest, g, global, m, queue, records, timers};
 use crate::scope::key;
-use crate::sys::{cxx, lock, stack};
+use crate::sys::{cxx, inject, lock, stack};
 use std::sync::atomic::{AtomicBool, Ordering::*};
 
 /// Asks to be told of forks. Once.
@@ -25,7 +25,6 @@ pub fn install() {
 unsafe extern "C" fn prepare() {
     LOCK.lock();
     run::lock();
-    cxx::lock_loader();
     global::lock();
     queue::lock_all();
     key::lock_table();
@@ -33,6 +32,7 @@ unsafe extern "C" fn prepare() {
     records::lock();
     stack::lock_all();
     deepest::lock();
+    cxx::keep_away();
 }
 
 unsafe extern "C" fn parent() {
@@ -40,6 +40,7 @@ unsafe extern "C" fn parent() {
 }
 
 fn unlock_all() {
+    cxx::go_on();
     deepest::unlock();
     stack::unlock_all();
     records::unlock();
@@ -47,7 +48,6 @@ fn unlock_all() {
     key::unlock_table();
     queue::unlock_all();
     global::unlock();
-    cxx::unlock_loader();
     run::unlock();
     LOCK.unlock();
 }
@@ -55,6 +55,7 @@ fn unlock_all() {
 unsafe extern "C" fn child() {
     lock::forked();
     unlock_all();
+    inject::forked();
     STATE.store(DOWN, Release);
     RESERVED.store(0, Relaxed);
     timers::forked();

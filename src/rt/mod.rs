@@ -17,8 +17,10 @@ use crate::observe::dump;
 use crate::sched::{find, global, monitor, report, run as sched_run, sweep};
 use crate::sys::lock::{Rank, RawLock};
 use crate::sys::stack::{self, Class};
+use crate::sys::text::Lossy;
 use crate::sys::throw::{install_panic_hook, print_line};
-use crate::sys::{barrier, checkers, clock, cpu, errno, fault, futex, guard};
+use crate::sys::{barrier, checkers, clock, cpu, env, errno, fault, futex, guard};
+use std::ffi::CStr;
 use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicU8, AtomicU32, Ordering::*};
 
@@ -90,7 +92,7 @@ fn start(config: Config, on_bad: OnBad) -> Result {
 }
 
 fn start_locked(config: Config, on_bad: OnBad) -> Result {
-    let stack_size = or_env(config.stack_size, "RT_STACK_SIZE", stack::MIN_SIZE..=stack::MAX_SIZE, on_bad)?
+    let stack_size = or_env(config.stack_size, c"RT_STACK_SIZE", stack::MIN_SIZE..=stack::MAX_SIZE, on_bad)?
         .unwrap_or(stack::DEFAULT_SIZE);
     let procs = procs(config.maxprocs, on_bad)? as u32;
     let max_threads = if config.max_threads == 0 { MAX_THREADS } else { config.max_threads };
@@ -113,22 +115,25 @@ fn start_locked(config: Config, on_bad: OnBad) -> Result {
     }
     sweep::choose(debug.sweep);
     report::set_hook(debug.hogs.then_some(dump::hog));
-    if !global::reserve(procs, class) {
-        return Err(Error::NoMemory);
-    }
-    if monitor::start(max_threads, config.cooperative, deadlock::check).is_err() {
-        global::unreserve(procs, class);
-        return Err(Error::NoMemory);
-    }
-    RESERVED.store(procs, Relaxed);
     find::set_up();
     sched_run::set_up();
     global::set_default_class(class);
-    if !global::set_procs(procs) {
-        monitor::stop();
-        global::unreserve(procs, class);
+    let made_procs = || {
+        let ok = global::set_procs(procs);
+        if !ok {
+            monitor::stop();
+        }
+        ok
+    };
+    let ok = global::reserve(procs, class)
+        && monitor::start(max_threads, config.cooperative, deadlock::check).is_ok()
+        && made_procs();
+    if !ok {
+        // SAFETY: there are no goroutines, and no cache has been filled.
+        unsafe { stack::release_all() };
         return Err(Error::NoMemory);
     }
+    RESERVED.store(procs, Relaxed);
     monitor::start_first_worker();
     STATE.store(UP, Release);
     Ok(())
@@ -139,7 +144,7 @@ pub fn maxprocs() -> usize {
     if STATE.load(Acquire) != DOWN {
         return global::procs() as usize;
     }
-    errno::preserved(|| procs(0, OnBad::Ignore)).unwrap_or(1)
+    errno::preserved(|| procs(0, OnBad::Ignore)).unwrap_or_else(|_| cpu::affinity())
 }
 
 /// Makes the number of Ps `n`, at most 1024, and answers the former one.
@@ -173,26 +178,31 @@ fn wait_for_surplus() {
 }
 
 fn procs(chosen: usize, on_bad: OnBad) -> Result<usize> {
-    let n = or_env(chosen, "RT_MAXPROCS", 1..=usize::MAX, on_bad)?;
-    Ok(n.unwrap_or_else(cpu::default_procs).min(global::MAX_PROCS))
+    let n = match or_env(chosen, c"RT_MAXPROCS", 1..=usize::MAX, on_bad)? {
+        Some(n) => n,
+        None => cpu::default_procs().ok_or(Error::NoMemory)?,
+    };
+    Ok(n.min(global::MAX_PROCS))
 }
 
 /// The program's choice, else the environment's.
-fn or_env(value: usize, name: &str, good: RangeInclusive<usize>, on_bad: OnBad) -> Result<Option<usize>> {
+fn or_env(value: usize, name: &CStr, good: RangeInclusive<usize>, on_bad: OnBad) -> Result<Option<usize>> {
     if value != 0 {
         return Ok(Some(value));
     }
-    let Some(text) = std::env::var_os(name).filter(|t| !t.is_empty()) else { return Ok(None) };
-    match text.to_str().and_then(|t| t.trim().parse().ok()).filter(|n| good.contains(n)) {
-        Some(n) => Ok(Some(n)),
-        None if on_bad == OnBad::Refuse => Err(Error::Invalid),
-        None if on_bad == OnBad::Ignore => Ok(None),
-        None => {
-            let (text, least) = (text.display(), good.start());
-            print_line(format_args!("gort: warning: {name}={text} ignored: a number from {least} on is wanted"));
-            Ok(None)
+    env::with(name, |text| {
+        let Some(text) = text.filter(|t| !t.is_empty()) else { return Ok(None) };
+        match str::from_utf8(text).ok().and_then(|t| t.trim().parse().ok()).filter(|n| good.contains(n)) {
+            Some(n) => Ok(Some(n)),
+            None if on_bad == OnBad::Refuse => Err(Error::Invalid),
+            None if on_bad == OnBad::Ignore => Ok(None),
+            None => {
+                let (name, text, least) = (Lossy(name.to_bytes()), Lossy(text), good.start());
+                print_line(format_args!("gort: warning: {name}={text} ignored: a number from {least} on is wanted"));
+                Ok(None)
+            }
         }
-    }
+    })
 }
 
 /// What the words of `RT_DEBUG`, with commas between, ask for.
@@ -212,17 +222,19 @@ struct Debug {
 
 fn debug_words(on_bad: OnBad) -> Result<Debug> {
     let mut debug = Debug::default();
-    let Some(text) = std::env::var_os("RT_DEBUG") else { return Ok(debug) };
-    for word in text.to_string_lossy().split(',').map(str::trim).filter(|w| !w.is_empty()) {
-        match word {
-            "hogs" => debug.hogs = true,
-            "noguardinstall" => debug.noguardinstall = true,
-            "nomembarrier" => debug.nomembarrier = true,
-            "sweep" => debug.sweep = true,
-            "nosegv" => debug.nosegv = true,
-            _ if on_bad == OnBad::Refuse => return Err(Error::Invalid),
-            _ => print_line(format_args!("gort: warning: RT_DEBUG: unknown word {word}")),
+    env::with(c"RT_DEBUG", |text| {
+        let words = text.unwrap_or_default().split(|&b| b == b',').map(<[u8]>::trim_ascii);
+        for word in words.filter(|w| !w.is_empty()) {
+            match word {
+                b"hogs" => debug.hogs = true,
+                b"noguardinstall" => debug.noguardinstall = true,
+                b"nomembarrier" => debug.nomembarrier = true,
+                b"sweep" => debug.sweep = true,
+                b"nosegv" => debug.nosegv = true,
+                _ if on_bad == OnBad::Refuse => return Err(Error::Invalid),
+                _ => print_line(format_args!("gort: warning: RT_DEBUG: unknown word {}", Lossy(word))),
+            }
         }
-    }
-    Ok(debug)
+        Ok(debug)
+    })
 }

@@ -1,4 +1,8 @@
 //! `rt_run`: a goroutine, and a thread that waits for its end, or for the news that nothing can ever happen again.
+//!
+//! A run stands in the frame of the thread that waits, so it needs no memory. It is on the list from before its goroutine is
+//! there until the wait is over, and whoever signals it holds the lock of the list meanwhile: a run that is on the list is
+//! there. A goroutine may outlive its run, which ends in a deadlock; so it knows the run by number, not by address.
 
 use super::ensure_up;
 use crate::error::{Error, Result};
@@ -6,47 +10,60 @@ use crate::sched::g::{EndHook, GoFn};
 use crate::sched::note::Note;
 use crate::sched::spawn::{self, Options};
 use crate::sys::lock::{Rank, RawLock};
-use std::cell::UnsafeCell;
+use std::cell::Cell;
 use std::ffi::c_void;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::*};
+use std::ptr;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::*};
 
 /// What a run ended with.
 pub const ENDED: u8 = 1;
 pub const DEADLOCK: u8 = 2;
 
-/// The runs that somebody waits for. Each is shared with its goroutine, which outlives a run that ends in a deadlock.
+struct Run {
+    note: Note,
+    number: usize,
+    next: Cell<*const Run>,
+}
+
+/// The runs that somebody waits for.
 struct Runs {
     lock: RawLock,
-    list: UnsafeCell<Vec<Arc<Note>>>,
+    first: Cell<*const Run>,
 }
 
 // SAFETY: the list is touched under the lock.
 unsafe impl Sync for Runs {}
 
-static RUNS: Runs = Runs { lock: RawLock::new(Rank::Runs), list: UnsafeCell::new(Vec::new()) };
-static COUNT: AtomicUsize = AtomicUsize::new(0);
+static RUNS: Runs = Runs { lock: RawLock::new(Rank::Runs), first: Cell::new(ptr::null()) };
+static ANY: AtomicBool = AtomicBool::new(false);
 
-fn with<R>(f: impl FnOnce(&mut Vec<Arc<Note>>) -> R) -> R {
+/// Calls `f` for each run, under the lock, and drops those from the list for which it answers false.
+fn retain(mut f: impl FnMut(&Run) -> bool) {
     RUNS.lock.lock();
-    // SAFETY: the lock is held, and `f` does not come back here.
-    let list = unsafe { &mut *RUNS.list.get() };
-    let r = f(list);
-    COUNT.store(list.len(), Relaxed);
+    let mut link = &RUNS.first;
+    // SAFETY: a run on the list is there while the lock is held.
+    while let Some(run) = unsafe { link.get().as_ref() } {
+        if f(run) {
+            link = &run.next;
+        } else {
+            link.set(run.next.get());
+        }
+    }
+    ANY.store(!RUNS.first.get().is_null(), Relaxed);
     RUNS.lock.unlock();
-    r
 }
 
 /// Whether anybody waits in a run.
 pub fn any() -> bool {
-    COUNT.load(Relaxed) != 0
+    ANY.load(Relaxed)
 }
 
 /// Tells everybody who waits in a run that nothing can happen any more.
 pub fn end_all_in_deadlock() {
-    for note in with(std::mem::take) {
-        note.signal(DEADLOCK);
-    }
+    retain(|run| {
+        run.note.signal(DEADLOCK);
+        false
+    });
 }
 
 /// For a fork: nobody else may be at the list.
@@ -60,29 +77,31 @@ pub fn unlock() {
 
 /// In a forked child: the runs are the parent's.
 pub fn forget_all() {
-    with(Vec::clear);
+    retain(|_| false);
 }
 
 /// Runs `f(arg)` as a goroutine and waits for its end. On a plain thread.
 pub fn run(f: GoFn, arg: *mut c_void) -> Result {
-    unsafe fn ended(note: *const ()) {
-        // SAFETY: the reference that `run` gave to the goroutine.
-        unsafe { Arc::from_raw(note.cast::<Note>()) }.signal(ENDED);
+    static NUMBERS: AtomicUsize = AtomicUsize::new(1);
+    unsafe fn ended(number: *const ()) {
+        retain(|run| {
+            if run.number == number.addr() {
+                run.note.signal(ENDED);
+            }
+            true
+        });
     }
     ensure_up()?;
-    let note = Arc::new(Note::new());
-    let hook = EndHook { f: ended, arg: Arc::into_raw(note.clone()).cast() };
-    with(|runs| runs.push(note.clone()));
+    let run = Run { note: Note::new(), number: NUMBERS.fetch_add(1, Relaxed), next: Cell::new(ptr::null()) };
+    RUNS.lock.lock();
+    run.next.set(RUNS.first.replace(&run));
+    ANY.store(true, Relaxed);
+    RUNS.lock.unlock();
+    let hook = EndHook { f: ended, arg: ptr::without_provenance(run.number) };
     let spawned = spawn::spawn(f, arg, Options { on_end: Some(hook), ..Options::default() });
-    let outcome = match spawned {
-        Ok(_) => note.wait(),
-        Err(_) => {
-            // SAFETY: the goroutine's reference; there is no goroutine.
-            drop(unsafe { Arc::from_raw(hook.arg.cast::<Note>()) });
-            ENDED
-        }
-    };
-    with(|runs| runs.retain(|r| !Arc::ptr_eq(r, &note)));
+    let outcome = if spawned.is_ok() { run.note.wait() } else { ENDED };
+    // On the list up to here, unless a deadlock has taken it off; whoever signals it has let go of it after this.
+    retain(|other| !ptr::eq(other, &run));
     spawned.map_err(|_| Error::NoMemory)?;
     if outcome == DEADLOCK { Err(Error::Deadlock) } else { Ok(()) }
 }

@@ -73,6 +73,9 @@ pub fn runnable(m: &'static M) -> Option<&'static G> {
         if p.timers.earliest() != NEVER {
             run::run_timers(p, clock::now(), true);
         }
+        for stranded in global::stranded_ps() {
+            run::run_timers(stranded, clock::now(), false);
+        }
         let first = first(p, wanted.look);
         if first.is_none() && burners::at_cap() && !burners::take_admission() {
             // What others' timers wake may go, and whom news from outside concern.

@@ -126,11 +126,6 @@ pub fn reserve(procs: u32, class: Class) -> bool {
     stack::promise(class, P::stack_cache() * procs as usize)
 }
 
-/// Takes the promises of [`reserve`] back.
-pub fn unreserve(procs: u32, class: Class) {
-    stack::unpromise(class, P::stack_cache() * procs as usize);
-}
-
 /// Sets the class of stacks that goroutines get unless they ask for another. Before any goroutine.
 pub fn set_default_class(class: Class) {
     DEFAULT_CLASS.store(class.number(), Relaxed);
@@ -194,8 +189,8 @@ pub fn surplus_held() -> usize {
 /// we see that it is surplus, or whoever empties it sees the deadline.
 pub fn armed_elsewhere(heap: &'static Timers) {
     full_fence();
-    if ever_ps().any(|p| ptr::eq(&p.timers, heap) && p.is_surplus()) {
-        p(0).timers.take_over(heap);
+    if let Some(p) = ever_ps().find(|p| ptr::eq(&p.timers, heap) && p.is_surplus()) {
+        move_deadlines(p);
     }
     // Nobody who schedules on that P need be awake.
     wake_one();
@@ -206,9 +201,23 @@ fn empty(p: &'static P) {
     while let Some(g) = p.take_next().or_else(|| p.pop()) {
         queue::push(g);
     }
-    if p.timers.earliest() != NEVER {
-        self::p(0).timers.take_over(&p.timers);
+    move_deadlines(p);
+}
+
+/// Moves the deadlines of a P that is surplus to one that is not. Where there is no memory for that they stay, and are looked
+/// at where they are.
+fn move_deadlines(from: &'static P) {
+    if from.timers.earliest() != NEVER && !p(0).timers.take_over(&from.timers) {
+        STRANDED.fetch_max(from.index + 1, SeqCst);
     }
+}
+
+/// Above this index no P that is surplus has deadlines.
+static STRANDED: AtomicU32 = AtomicU32::new(0);
+
+/// The Ps that are surplus and may have deadlines that could not be moved: as a rule none.
+pub fn stranded_ps() -> impl Iterator<Item = &'static P> {
+    (procs()..STRANDED.load(Relaxed)).map(p)
 }
 
 /// Whether any queue holds a goroutine that may run, `runnext` aside.
@@ -228,7 +237,7 @@ fn is_holding() -> bool {
 
 /// The earliest deadline of all Ps, or NEVER.
 pub fn earliest() -> i64 {
-    all_ps().map(|p| p.timers.earliest()).min().unwrap_or(NEVER)
+    all_ps().chain(stranded_ps()).map(|p| p.timers.earliest()).min().unwrap_or(NEVER)
 }
 
 /// The submitter's half of the idle protocol: called after a goroutine was queued where others can take it.
@@ -634,6 +643,7 @@ pub fn tear_down() {
         *lists = Lists::new();
         source::set_watched(false);
         PROCS.store(0, SeqCst);
+        STRANDED.store(0, SeqCst);
         IDLE.reset();
     });
     burners::reset();
@@ -651,7 +661,7 @@ pub fn is_quiet() -> bool {
             && !ever_ps().any(|p| p.is_surplus() && p.held.get())
             && !all_ps().any(P::has_ready)
     });
-    quiet && !all_ps().any(|p| p.timers.is_pending()) && !source::is_wanted()
+    quiet && !all_ps().chain(stranded_ps()).any(|p| p.timers.is_pending()) && !source::is_wanted()
 }
 
 /// In a forked child: Ps and threads are the parent's. Ps may hold what must not be used here, so new ones are made.
@@ -665,6 +675,7 @@ pub fn forget() {
     with(|lists| {
         *lists = Lists::new();
         PROCS.store(0, SeqCst);
+        STRANDED.store(0, SeqCst);
         IDLE.reset();
     });
     monitor::forget();

@@ -38,7 +38,7 @@ pub fn gopark(
     }
     if when != NEVER {
         let t = &m.p.get().unwrap_or_else(global::some_p).timers;
-        errno::preserved(|| t.reserve()).map_err(|_| Refused::NoMemory)?;
+        errno::preserved(|| t.promise()).map_err(|_| Refused::NoMemory)?;
         wait.timers = Some(t);
     }
     g.ticket_begins();

@@ -22,9 +22,23 @@ pub struct Outer(bool);
 /// its exit leads back inside. Makes the M of a plain thread that has none. A goroutine has a P afterwards.
 #[inline(always)]
 pub fn enter() -> (&'static M, Outer) {
-    let Some(m) = m::current() else {
-        return (m::attach(), Outer(true));
-    };
+    match m::current() {
+        Some(m) => enter_with(m),
+        None => (m::attach(), Outer(true)),
+    }
+}
+
+/// The same for a call that may say that no memory is left: None, and nothing has happened, if there is none for the M.
+#[inline(always)]
+pub fn try_enter() -> Option<(&'static M, Outer)> {
+    Some(match m::current() {
+        Some(m) => enter_with(m),
+        None => (m::try_attach()?, Outer(true)),
+    })
+}
+
+#[inline(always)]
+fn enter_with(m: &'static M) -> (&'static M, Outer) {
     if m.attention.is_inside() {
         return (m, Outer(false));
     }
@@ -35,7 +49,23 @@ pub fn enter() -> (&'static M, Outer) {
 /// here, where others might spin for that lock, and may be without a P.
 #[inline(always)]
 pub fn enter_in_lock() -> (&'static M, Outer) {
-    let Some(m) = m::current() else { return (m::attach(), Outer(true)) };
+    match m::current() {
+        Some(m) => enter_in_lock_with(m),
+        None => (m::attach(), Outer(true)),
+    }
+}
+
+/// The same for a call that may say that no memory is left.
+#[inline(always)]
+pub fn try_enter_in_lock() -> Option<(&'static M, Outer)> {
+    Some(match m::current() {
+        Some(m) => enter_in_lock_with(m),
+        None => (m::try_attach()?, Outer(true)),
+    })
+}
+
+#[inline(always)]
+fn enter_in_lock_with(m: &'static M) -> (&'static M, Outer) {
     if m.attention.is_inside() {
         return (m, Outer(false));
     }

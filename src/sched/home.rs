@@ -1,19 +1,20 @@
 //! The P where the entry of a timer goes: the caller's own, or any for a thread that has none.
 
-use super::timers::{NoMemory, TimerHead, Timers};
+use super::timers::{TimerHead, Timers};
 #[cfg(not(loom))]
 use super::{global, m};
+#[cfg(not(loom))]
+use std::ptr;
 
 /// Adds an entry for a timer, which takes over a reference of the caller's. Answers the heap that has it now.
 #[cfg(not(loom))]
-pub fn arm_timer(when: i64, t: &'static TimerHead, number: u64) -> Result<&'static Timers, NoMemory> {
+pub fn arm_timer(when: i64, t: &'static TimerHead, number: u64) -> &'static Timers {
     let own = m::current().and_then(|m| m.p.get());
-    let heap = &own.unwrap_or_else(global::some_p).timers;
-    heap.arm_timer(when, t, number)?;
-    if own.is_none() {
+    let heap = own.unwrap_or_else(global::some_p).timers.arm_timer(when, t, number);
+    if !own.is_some_and(|p| ptr::eq(&p.timers, heap)) {
         global::armed_elsewhere(heap);
     }
-    Ok(heap)
+    heap
 }
 
 /// What a model has for Ps: heaps alone, which are run when the model says so.
@@ -37,10 +38,8 @@ mod model {
         OWN.with(|own| own.set(p));
     }
 
-    pub fn arm_timer(when: i64, t: &'static TimerHead, number: u64) -> Result<&'static Timers, NoMemory> {
-        let heap = heap(OWN.with(Cell::get));
-        heap.arm_timer(when, t, number)?;
-        Ok(heap)
+    pub fn arm_timer(when: i64, t: &'static TimerHead, number: u64) -> &'static Timers {
+        heap(OWN.with(Cell::get)).arm_timer(when, t, number)
     }
 }
 

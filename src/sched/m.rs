@@ -291,14 +291,25 @@ pub fn free(m: &'static M) {
     global::unlock();
 }
 
-/// The calling plain thread's M, made if need be.
+/// The calling plain thread's M, made for a call that cannot say that no memory is left.
 #[cold]
 #[inline(never)]
 pub fn attach() -> &'static M {
+    try_attach().unwrap_or_else(|| crate::throw!("no memory for a thread's record"))
+}
+
+/// The calling plain thread's M, made; None when no memory is left.
+#[cold]
+#[inline(never)]
+pub fn try_attach() -> Option<&'static M> {
     errno::preserved(|| {
+        let m = allocate()?;
         let list = GList::new();
         records::allocate(&list, 1);
-        let (Some(m), Some(g)) = (allocate(), list.pop()) else { crate::throw!("no memory for a thread's record") };
+        let Some(g) = list.pop() else {
+            free(m);
+            return None;
+        };
         g.is_thread.set(true);
         g.on_thread.set(true);
         g.id.store(0, Relaxed);
@@ -308,7 +319,7 @@ pub fn attach() -> &'static M {
         m.p.set(None);
         m.bind(false);
         on_thread_exit(m);
-        m
+        Some(m)
     })
 }
 

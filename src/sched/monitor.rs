@@ -21,6 +21,7 @@ use super::sweep::Sweeper;
 use super::{burners, queue, report, run, source};
 use crate::sys::atomic::full_fence;
 use crate::sys::clock::NEVER;
+use crate::sys::text::SystemError;
 use crate::sys::thread::{self, Thread};
 use crate::sys::throw::print_line;
 use crate::sys::{clock, futex};
@@ -47,7 +48,7 @@ static ROOM: AtomicUsize = AtomicUsize::new(0);
 static COOPERATIVE: AtomicBool = AtomicBool::new(false);
 
 /// Starts the monitor, which counts as one of the threads. Once, by the thread that starts the runtime.
-pub fn start(max_threads: usize, cooperative: bool, when_idle: fn()) -> std::io::Result<()> {
+pub fn start(max_threads: usize, cooperative: bool, when_idle: fn()) -> Result<(), SystemError> {
     ENDING.store(false, Relaxed);
     THREADS.store(0, Relaxed);
     ROOM.store(max_threads - 1, Relaxed);
@@ -217,6 +218,7 @@ impl Rounds {
             earliest = earliest.min(p.timers.earliest());
             local += p.ready();
         }
+        earliest = global::stranded_ps().map(|p| p.timers.earliest()).fold(earliest, i64::min);
         let due = earliest <= now;
         // Those whose Ms have had a round's time to look, and did not. What they wake then goes first on whatever is taken.
         let hands = global::sleepers(retake::AT_ONCE) + ROOM.load(Relaxed);
@@ -261,7 +263,7 @@ impl Rounds {
         if !self.has_m {
             return;
         }
-        for p in global::all_ps().filter(|p| p.timers.earliest() <= late) {
+        for p in global::all_ps().chain(global::stranded_ps()).filter(|p| p.timers.earliest() <= late) {
             run::run_timers(p, clock::now(), false);
         }
     }
@@ -329,8 +331,8 @@ fn make_threads() -> bool {
 }
 
 /// Makes a worker that begins with the P and the caller's count of spinning.
-fn make_thread(p: &'static P) -> std::io::Result<()> {
-    let m = m::allocate().ok_or(std::io::ErrorKind::OutOfMemory)?;
+fn make_thread(p: &'static P) -> Result<(), SystemError> {
+    let m = m::allocate().ok_or(SystemError(libc::ENOMEM))?;
     THREADS.fetch_add(1, SeqCst);
     // The M's former thread, if it had one, has ended or is about to.
     m.join();

@@ -220,16 +220,16 @@ fn finish_user(
     let stays = unsafe { unlockf(ptr::from_ref(g).cast_mut(), lock) };
     m.in_commit.set(false);
     if !stays {
+        if let Some((_, timers)) = deadline {
+            timers.not_needed();
+        }
         // If somebody has claimed it meanwhile, it is on a queue, and that ready is consumed there.
         return g.word.take_back(token).then_some(g);
     }
     if let Some((when, timers)) = deadline {
         // From here on the goroutine may be anywhere, but its record and token stay good: an entry that comes
-        // too late is a dead one. Its room was reserved before the park.
-        if timers.arm(when, g, token).is_err() {
-            crate::throw!("room for a deadline was reserved and is gone");
-        }
-        timers.armed();
+        // too late is a dead one. Its room was promised before the park.
+        timers.arm_promised(when, g, token);
         if m.p.get().is_none() {
             global::armed_elsewhere(timers);
         }

@@ -5,6 +5,11 @@
 //! decides under its own lock whether the time is still right (`time/timer.rs`). When a quarter of a heap is dead it is
 //! swept. So waking early, stopping and resetting cost no search.
 //!
+//! *Without memory* a park with a deadline is refused before it begins. A timer cannot be refused when it is reset, or put
+//! back after a tick: so each has room for one entry in itself, its *spare*, which stands on a list of the heap that had no
+//! room for it, and goes into the heap when there is some. Dead or alive a timer has at most one such entry: if it needs one
+//! while the former is still on a list, where it is dead, that is changed in its place.
+//!
 //! A goroutine arms the deadline of its own park on its own P and keeps the heap locked until it waits: the lock is
 //! let go in the commit. Otherwise time could come before the park and be taken for stale.
 //! Whoever schedules on the P, a stealer, or the monitor's helper runs what is due; a thief only tries the lock.
@@ -12,11 +17,12 @@
 use super::g::G;
 use super::list::GList;
 use super::state::Token;
-use crate::sys::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Relaxed};
+use crate::sys::atomic::{Acquire, AtomicBool, AtomicI64, AtomicPtr, AtomicU64, AtomicUsize, Relaxed, Release};
 use crate::sys::clock::NEVER;
 use crate::sys::lock::{Rank, RawLock};
 use crate::time::heap::Heap;
-use std::cell::UnsafeCell;
+use std::cell::{Cell, UnsafeCell};
+use std::ptr;
 
 /// What a timer shows to the heaps: it stands at the start of the timer's memory.
 pub struct TimerHead {
@@ -24,6 +30,7 @@ pub struct TimerHead {
     pub live_entry: AtomicU64,
     /// It wants to fire. Written under the timer's lock.
     pub armed: AtomicBool,
+    spare: Spare,
     /// Called for an entry that was due, with its number, when no lock is held. It owns the entry's reference.
     pub fire: unsafe fn(&'static TimerHead, u64, i64),
     /// Called for a dead entry that is swept: gives the entry's reference back. No lock but the heap's is held.
@@ -45,6 +52,12 @@ impl TimerHead {
         TimerHead {
             live_entry: AtomicU64::new(0),
             armed: AtomicBool::new(false),
+            spare: Spare {
+                heap: AtomicPtr::new(ptr::null_mut()),
+                when: Cell::new(0),
+                number: Cell::new(0),
+                next: Cell::new(None),
+            },
             fire,
             forget,
             lost,
@@ -52,6 +65,16 @@ impl TimerHead {
             changes: UnsafeCell::new(()),
         }
     }
+}
+
+/// See the file's header.
+struct Spare {
+    /// The heap whose list it is on, or null. Set under the timer's lock and the heap's, cleared under the heap's.
+    heap: AtomicPtr<Timers>,
+    /// The entry, while it is on a list: under the lock of that heap.
+    when: Cell<i64>,
+    number: Cell<u64>,
+    next: Cell<Option<&'static TimerHead>>,
 }
 
 #[derive(Clone, Copy)]
@@ -68,13 +91,31 @@ impl Entry {
             Entry::Timer(t, number) => t.live_entry.load(Relaxed) == *number,
         }
     }
+
+    /// Whether time will end a wait with it, or fire a timer that was not stopped.
+    fn is_pending(&self) -> bool {
+        self.is_live() && !matches!(self, Entry::Timer(t, _) if !t.armed.load(Relaxed))
+    }
+
+    /// The runtime has stopped. No lock is held.
+    fn end(&self) {
+        match self {
+            Entry::Wait(..) => {}
+            // SAFETY: the entry goes, and with it its reference. No lock is held.
+            Entry::Timer(t, _) if self.is_live() => unsafe { (t.lost)(t) },
+            // SAFETY: as above.
+            Entry::Timer(t, _) => unsafe { (t.forget)(t) },
+        }
+    }
 }
 
 /// See the file's header.
 pub struct Timers {
     lock: RawLock,
     heap: UnsafeCell<Heap<Entry>>,
-    /// The earliest time in the heap, or NEVER. Written under the lock.
+    /// Timers whose entry stands in themselves. Under the lock.
+    spares: Cell<Option<&'static TimerHead>>,
+    /// The earliest time in the heap or among the spares, or NEVER. Written under the lock.
     earliest: AtomicI64,
     dead: AtomicUsize,
     /// How many forks lie before it: the heap of a P of the parent's is nobody's in the child.
@@ -103,6 +144,7 @@ impl Timers {
         Timers {
             lock: RawLock::new(Rank::Timers),
             heap: UnsafeCell::new(Heap::new()),
+            spares: Cell::new(None),
             earliest: AtomicI64::new(NEVER),
             dead: AtomicUsize::new(0),
             #[cfg(not(loom))]
@@ -124,13 +166,31 @@ impl Timers {
         self.earliest.load(Relaxed)
     }
 
-    /// Makes room for the entry of a park that is about to begin.
-    pub fn reserve(&self) -> Result<(), NoMemory> {
+    /// Promises room for the entry of a park that is about to begin. Either [`arm_promised`](Self::arm_promised) or
+    /// [`not_needed`](Self::not_needed) follows.
+    pub fn promise(&self) -> Result<(), NoMemory> {
         self.lock.lock();
         // SAFETY: the lock is held.
-        let ok = unsafe { (*self.heap.get()).reserve_one() };
+        let ok = unsafe { (*self.heap.get()).hold() };
         self.lock.unlock();
         ok.then_some(()).ok_or(NoMemory)
+    }
+
+    /// Adds the deadline of a park for which there is a promise.
+    pub fn arm_promised(&self, when: i64, g: &'static G, token: Token) {
+        self.lock.lock();
+        // SAFETY: the lock is held.
+        unsafe { (*self.heap.get()).push_held(when, Entry::Wait(g, token)) };
+        self.comes_no_later(when);
+        self.lock.unlock();
+    }
+
+    /// The park has no deadline after all.
+    pub fn not_needed(&self) {
+        self.lock.lock();
+        // SAFETY: the lock is held.
+        unsafe { (*self.heap.get()).let_go() };
+        self.lock.unlock();
     }
 
     /// Adds the deadline of the caller's park, and leaves the heap locked.
@@ -144,11 +204,74 @@ impl Timers {
         self.lock.unlock();
     }
 
-    /// Adds an entry for a timer. It takes over a reference of the caller's.
-    pub fn arm_timer(&self, when: i64, t: &'static TimerHead, number: u64) -> Result<(), NoMemory> {
-        self.add(when, Entry::Timer(t, number))?;
+    /// Adds an entry for a timer, which is locked, and whose live entry it is. It takes over a reference of the caller's.
+    /// Answers the heap that has it: another one where there is no memory.
+    pub fn arm_timer(&'static self, when: i64, t: &'static TimerHead, number: u64) -> &'static Timers {
+        if self.add(when, Entry::Timer(t, number)).is_ok() {
+            self.lock.unlock();
+            return self;
+        }
+        loop {
+            // SAFETY: null or the heap of a P, which is there for good.
+            match unsafe { t.spare.heap.load(Acquire).as_ref() } {
+                Some(heap) if heap.is_alive() => {
+                    if heap.change_spare(when, t, number) {
+                        return heap;
+                    }
+                }
+                // Nobody else can put it on a list.
+                _ => {
+                    self.lock.lock();
+                    self.put_spare(when, t, number);
+                    self.lock.unlock();
+                    return self;
+                }
+            }
+        }
+    }
+
+    /// Puts a timer's own entry on the list. Under the lock.
+    fn put_spare(&self, when: i64, t: &'static TimerHead, number: u64) {
+        t.spare.when.set(when);
+        t.spare.number.set(number);
+        t.spare.next.set(self.spares.replace(Some(t)));
+        t.spare.heap.store(ptr::from_ref(self).cast_mut(), Release);
+        self.comes_no_later(when);
+    }
+
+    /// Gives a new time and number to a timer's own entry, which is dead. False if it is no longer here.
+    fn change_spare(&self, when: i64, t: &'static TimerHead, number: u64) -> bool {
+        self.lock.lock();
+        let here = ptr::eq(t.spare.heap.load(Relaxed), self);
+        if here {
+            t.spare.when.set(when);
+            t.spare.number.set(number);
+            self.comes_no_later(when);
+            self.one_dead_less();
+        }
         self.lock.unlock();
-        Ok(())
+        if here {
+            // SAFETY: the dead entry is no more, and with it goes its reference. The timer's lock alone is held, by a caller
+            // with a reference of its own.
+            unsafe { (t.forget)(t) };
+        }
+        here
+    }
+
+    /// Takes the timers' own entries off the list, one after the other. Under the lock.
+    fn take_spares(&self, mut f: impl FnMut(i64, &'static TimerHead, u64)) {
+        let mut rest = self.spares.take();
+        while let Some(t) = rest {
+            rest = t.spare.next.take();
+            let (when, number) = (t.spare.when.get(), t.spare.number.get());
+            t.spare.heap.store(ptr::null_mut(), Release);
+            f(when, t, number);
+        }
+    }
+
+    /// The timers' own entries on the list. Under the lock.
+    fn spares(&self) -> impl Iterator<Item = &'static TimerHead> {
+        std::iter::successors(self.spares.get(), |t| t.spare.next.get())
     }
 
     /// Adds an entry, and leaves the heap locked unless it fails.
@@ -156,15 +279,26 @@ impl Timers {
         self.lock.lock();
         // SAFETY: the lock is held.
         let heap = unsafe { &mut *self.heap.get() };
-        if !heap.reserve_one() {
+        if !heap.reserve(1) {
             self.lock.unlock();
             return Err(NoMemory);
         }
         heap.push(when, entry);
+        self.comes_no_later(when);
+        Ok(())
+    }
+
+    /// There is an entry for this time. Under the lock.
+    fn comes_no_later(&self, when: i64) {
         if when < self.earliest.load(Relaxed) {
             self.earliest.store(when, Relaxed);
         }
-        Ok(())
+    }
+
+    /// Entries have gone. Under the lock.
+    fn find_earliest(&self, heap: &Heap<Entry>) {
+        let spare = self.spares().map(|t| t.spare.when.get()).min();
+        self.earliest.store(heap.earliest().unwrap_or(NEVER).min(spare.unwrap_or(NEVER)), Relaxed);
     }
 
     /// An entry died: a park with a deadline ended before it, or a timer has a newer entry.
@@ -176,37 +310,54 @@ impl Timers {
         let _ = self.dead.fetch_update(Relaxed, Relaxed, |n| n.checked_sub(1));
     }
 
-    fn take_all(&self) -> Heap<Entry> {
+    /// Moves what `other` has here: its P is no longer used. False, and nothing moved, when no memory is left. This is the
+    /// heap of the first P, whose lock goes before those of all others.
+    #[must_use]
+    pub fn take_over(&self, other: &Timers) -> bool {
         self.lock.lock();
-        // SAFETY: the lock is held.
-        let all = unsafe { std::mem::replace(&mut *self.heap.get(), Heap::new()) };
-        self.earliest.store(NEVER, Relaxed);
-        self.dead.store(0, Relaxed);
-        self.lock.unlock();
-        all
-    }
-
-    /// Moves what `other` has here: its P is no longer used.
-    pub fn take_over(&self, other: &Timers) {
-        for (when, entry) in other.take_all().into_items() {
-            match self.add(when, entry) {
-                Ok(()) => self.lock.unlock(),
-                Err(NoMemory) => crate::throw!("no memory to move a deadline to another P"),
-            }
+        other.lock.lock();
+        // SAFETY: both locks are held, and they are two.
+        let (heap, from) = unsafe { (&mut *self.heap.get(), &mut *other.heap.get()) };
+        let ok = heap.take_over(from);
+        if ok {
+            other.take_spares(|when, t, number| self.put_spare(when, t, number));
+            other.earliest.store(NEVER, Relaxed);
+            self.dead.fetch_add(other.dead.swap(0, Relaxed), Relaxed);
+            self.find_earliest(heap);
         }
+        other.lock.unlock();
+        self.lock.unlock();
+        ok
     }
 
     /// Stops every timer: the runtime stops. There are no goroutines that wait.
     pub fn clear(&self) {
-        for (_, entry) in self.take_all().into_items() {
-            match entry {
-                Entry::Wait(..) => {}
-                // SAFETY: the entry goes, and with it its reference. No lock is held.
-                Entry::Timer(t, _) if entry.is_live() => unsafe { (t.lost)(t) },
-                // SAFETY: as above.
-                Entry::Timer(t, _) => unsafe { (t.forget)(t) },
-            }
+        self.lock.lock();
+        // SAFETY: the lock is held.
+        let all = unsafe { std::mem::replace(&mut *self.heap.get(), Heap::new()) };
+        self.dead.store(0, Relaxed);
+        self.find_earliest(&Heap::new());
+        self.lock.unlock();
+        all.iter().for_each(|entry| entry.end());
+        while let Some(entry) = self.take_spare() {
+            entry.end();
         }
+    }
+
+    /// Takes one of the timers' own entries off the list.
+    fn take_spare(&self) -> Option<Entry> {
+        self.lock.lock();
+        let t = self.spares.get();
+        if let Some(t) = t {
+            self.spares.set(t.spare.next.take());
+            self.find_earliest(&Heap::new());
+        }
+        let entry = t.map(|t| Entry::Timer(t, t.spare.number.get()));
+        if let Some(t) = t {
+            t.spare.heap.store(ptr::null_mut(), Release);
+        }
+        self.lock.unlock();
+        entry
     }
 
     /// Whether time will end any wait or fire any timer: entries that are dead, or whose timer was stopped, do not count.
@@ -217,10 +368,8 @@ impl Timers {
         self.lock.lock();
         // SAFETY: the lock is held.
         let heap = unsafe { &*self.heap.get() };
-        let pending = heap.iter().any(|e| match e {
-            Entry::Timer(t, _) => e.is_live() && t.armed.load(Relaxed),
-            Entry::Wait(..) => e.is_live(),
-        });
+        let pending = heap.iter().any(Entry::is_pending)
+            || self.spares().any(|t| Entry::Timer(t, t.spare.number.get()).is_pending());
         self.lock.unlock();
         pending
     }
@@ -229,7 +378,7 @@ impl Timers {
     pub fn len(&self) -> usize {
         self.lock.lock();
         // SAFETY: the lock is held.
-        let n = unsafe { (*self.heap.get()).len() };
+        let n = unsafe { (*self.heap.get()).len() } + self.spares().count();
         self.lock.unlock();
         n
     }
@@ -255,7 +404,7 @@ impl Timers {
         }
         // SAFETY: the lock is held.
         let heap = unsafe { &mut *self.heap.get() };
-        let mut timer = None;
+        let mut timer = self.settle_spares(heap, now);
         while timer.is_none()
             && let Some(entry) = heap.pop_due(now)
         {
@@ -285,8 +434,27 @@ impl Timers {
                 live
             });
         }
-        self.earliest.store(heap.earliest().unwrap_or(NEVER), Relaxed);
+        self.find_earliest(heap);
         self.lock.unlock();
         timer
+    }
+
+    /// Entries that had no room go into the heap if it has some. Answers one that has none, and is due. Under the lock.
+    fn settle_spares(&self, heap: &mut Heap<Entry>, now: i64) -> Option<(&'static TimerHead, u64)> {
+        let mut due = None;
+        self.take_spares(|when, t, number| {
+            if !Entry::Timer(t, number).is_live() {
+                self.one_dead_less();
+                // SAFETY: the entry is off the list, and with it goes its reference.
+                unsafe { (t.forget)(t) };
+            } else if heap.reserve(1) {
+                heap.push(when, Entry::Timer(t, number));
+            } else if due.is_none() && when <= now {
+                due = Some((t, number));
+            } else {
+                self.put_spare(when, t, number);
+            }
+        });
+        due
     }
 }

@@ -130,40 +130,36 @@ impl Ctx {
         let deadline = deadline.min(above);
         let Some(parent) = parent else {
             let ctx = place.fill(deadline, None);
-            return ctx.begin(arms, is_over.then_some(IN_TIME));
+            return Some(ctx.begin(arms, is_over.then_some(IN_TIME)));
         };
         let root = parent.root();
         root.lock.lock();
         if let Some(why) = parent.why().or(is_over.then_some(IN_TIME)) {
             root.lock.unlock();
-            return place.fill(deadline, None).begin(false, Some(why));
+            return Some(place.fill(deadline, None).begin(false, Some(why)));
         }
         let ctx = place.fill(deadline, Some(parent));
         parent.users.fetch_add(1, Relaxed);
         root.holds.fetch_add(1, Relaxed);
         parent.children.push_back(ctx);
-        let ok = !arms || ctx.arm();
+        if arms {
+            ctx.arm();
+        }
         root.lock.unlock();
-        ctx.unless(ok)
+        Some(ctx)
     }
 
     /// The first step of a root, which nobody else knows yet, but for time.
-    fn begin(&'static self, arms: bool, why: Option<Why>) -> Option<&'static Ctx> {
+    fn begin(&'static self, arms: bool, why: Option<Why>) -> &'static Ctx {
         self.lock.lock();
-        let ok = !arms || self.arm();
+        if arms {
+            self.arm();
+        }
         if let Some(why) = why {
             self.end_one(why);
         }
         self.lock.unlock();
-        self.unless(ok)
-    }
-
-    /// The context, or none if something was missing, after its only user has gone.
-    fn unless(&'static self, ok: bool) -> Option<&'static Ctx> {
-        if !ok {
-            self.unref();
-        }
-        ok.then_some(self)
+        self
     }
 
     pub(super) fn root(&'static self) -> &'static Ctx {
@@ -260,20 +256,13 @@ impl Ctx {
         }
     }
 
-    /// Puts the entry of its deadline into a heap. False without memory. Under the lock.
-    fn arm(&'static self) -> bool {
+    /// Puts the entry of its deadline into a heap. Under the lock.
+    fn arm(&'static self) {
         self.holds.fetch_add(1, Relaxed);
         // Before the entry is in the heap, where a sweep may compare the two at once.
         self.head.live_entry.store(ENTRY, Relaxed);
         self.head.armed.store(true, Relaxed);
-        let Ok(heap) = home::arm_timer(self.deadline, &self.head, ENTRY) else {
-            self.head.armed.store(false, Relaxed);
-            self.head.live_entry.store(0, Relaxed);
-            self.one_hold_less();
-            return false;
-        };
-        self.entry.set(Some(heap));
-        true
+        self.entry.set(Some(home::arm_timer(self.deadline, &self.head, ENTRY)));
     }
 
     /// The entry counts no more. Under the lock.

@@ -5,13 +5,14 @@
 //! another library (linked statically, symbols not exported) can't be found: catch blocks in code of such a library must
 //! not park.
 //!
-//! A fork must not meet a thread in the middle of `dlopen`: in the child the dynamic linker would be left half-way. So that
-//! stands under a lock, which forks take.
+//! Each new thread looks until there is one. The loader changes its tables meanwhile, and a child forked in the middle of that
+//! would fail at its own next look: so a fork waits for those who look ([`keep_away`]).
 
+use super::futex;
 use super::lock::{Rank, RawLock};
 use std::ffi::CStr;
 use std::ptr;
-use std::sync::atomic::{AtomicPtr, Ordering::*};
+use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering::*};
 
 /// `__cxa_eh_globals`.
 #[derive(Clone, Copy)]
@@ -28,16 +29,15 @@ impl Globals {
 
 type Getter = unsafe extern "C" fn() -> *mut Globals;
 
-static LOADER: RawLock = RawLock::new(Rank::Loader);
 static GETTER: AtomicPtr<()> = AtomicPtr::new(ptr::null_mut());
 
 /// The calling thread's globals; null if there is no C++ runtime in the process.
 pub fn globals() -> *mut Globals {
     let mut getter = GETTER.load(Relaxed);
     if getter.is_null() {
-        LOADER.lock();
+        LOOKING.lock();
         getter = find();
-        LOADER.unlock();
+        LOOKING.unlock();
         GETTER.store(getter, Relaxed);
     }
     if getter.is_null() {
@@ -47,13 +47,28 @@ pub fn globals() -> *mut Globals {
     unsafe { std::mem::transmute::<*mut (), Getter>(getter)() }
 }
 
-/// For a fork: nobody else may be in the dynamic linker because of us.
-pub fn lock_loader() {
-    LOADER.lock();
+static LOOKING: RawLock = RawLock::new(Rank::Loader);
+static KEPT_AWAY: AtomicBool = AtomicBool::new(false);
+
+/// Before a fork: nobody looks, until [`go_on`]. Not for ever, since the forking thread may be in the loader itself, by a
+/// constructor of a library, and then who looks waits for it.
+pub fn keep_away() {
+    const TRIES: u32 = 1000;
+    let kept = (0..TRIES).any(|_| {
+        let ok = LOOKING.try_lock();
+        if !ok {
+            futex::nap(100_000);
+        }
+        ok
+    });
+    KEPT_AWAY.store(kept, Relaxed);
 }
 
-pub fn unlock_loader() {
-    LOADER.unlock();
+/// After it, on both sides.
+pub fn go_on() {
+    if KEPT_AWAY.swap(false, Relaxed) {
+        LOOKING.unlock();
+    }
 }
 
 fn find() -> *mut () {

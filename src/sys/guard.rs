@@ -5,8 +5,7 @@
 //! made when slots are mapped, where it can be refused, and up to a quarter of that number, so that the host keeps half of its
 //! mappings. What comes then is the program's choice: no stack, or one without a guard.
 
-use super::checkers;
-use super::mem;
+use super::{checkers, files, mem};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 
 const MADV_GUARD_INSTALL: i32 = 102;
@@ -74,7 +73,7 @@ fn look(probe: *mut u8) {
     {
         usize::MAX
     } else {
-        let maps = mem::read_small(c"/proc/sys/vm/max_map_count", |text| text.trim().parse::<usize>().ok());
+        let maps = files::parse(c"/proc/sys/vm/max_map_count", |text| text.trim().parse::<usize>().ok());
         maps.unwrap_or(65_530) / 4
     };
     LIMIT.store(limit, Relaxed);

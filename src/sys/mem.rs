@@ -1,5 +1,6 @@
 //! Address space from the kernel.
 
+use super::inject::{Kind, fails};
 use libc::{c_int, c_void};
 use std::ffi::CStr;
 use std::ptr;
@@ -7,6 +8,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 
 /// Readable and writable zeroed memory that costs nothing until touched, or None when the kernel has none.
 pub fn map(bytes: usize) -> Option<*mut u8> {
+    if fails(Kind::Map) {
+        return None;
+    }
     // SAFETY: a fresh anonymous mapping touches no memory of anybody.
     let p = unsafe {
         libc::mmap(
@@ -30,11 +34,17 @@ pub unsafe fn unmap(addr: *mut u8, bytes: usize) {
     unsafe { libc::munmap(addr.cast(), bytes) };
 }
 
+/// The advice that makes a guard: what is touched there faults (Linux 6.13).
+pub const MADV_GUARD_INSTALL: c_int = 102;
+
 /// madvise, true if it worked.
 ///
 /// # Safety
 /// The range is mapped by [`map`], and losing or guarding its contents is what the caller wants.
 pub unsafe fn advise(addr: *mut u8, bytes: usize, advice: c_int) -> bool {
+    if advice == MADV_GUARD_INSTALL && fails(Kind::Guard) {
+        return false;
+    }
     // SAFETY: as the caller promises.
     unsafe { libc::madvise(addr.cast::<c_void>(), bytes, advice) == 0 }
 }
@@ -99,24 +109,11 @@ unsafe fn advise_at_once(ranges: &[libc::iovec], advice: c_int) -> bool {
     done as usize == wanted
 }
 
-/// What `parse` makes of a small file of text.
-pub fn read_small<T>(path: &CStr, parse: impl FnOnce(&str) -> Option<T>) -> Option<T> {
-    let mut text = [0u8; 4096];
-    // SAFETY: a string that ends in zero; the descriptor is closed once; room for what is read.
-    let n = unsafe {
-        let fd = libc::open(path.as_ptr(), libc::O_RDONLY | libc::O_CLOEXEC);
-        if fd < 0 {
-            return None;
-        }
-        let n = libc::read(fd, text.as_mut_ptr().cast(), text.len());
-        libc::close(fd);
-        n
-    };
-    parse(std::str::from_utf8(text.get(..usize::try_from(n).ok()?)?).ok()?)
-}
-
 /// A file's contents, to be read only; given back by [`unmap`].
 pub fn map_file(path: &CStr) -> Option<&'static [u8]> {
+    if fails(Kind::Map) {
+        return None;
+    }
     // SAFETY: the descriptor is closed once; a private mapping that is only read, of the size that the file has. One that is cut
     // off meanwhile may fault: programs and libraries in use are not.
     unsafe {
@@ -202,6 +199,9 @@ pub fn resident(addr: *mut u8, bytes: usize) -> usize {
 /// # Safety
 /// The range is mapped by [`map`] and nobody uses it.
 pub unsafe fn deny(addr: *mut u8, bytes: usize) -> bool {
+    if fails(Kind::Guard) {
+        return false;
+    }
     // SAFETY: as the caller promises.
     unsafe { libc::mprotect(addr.cast::<c_void>(), bytes, libc::PROT_NONE) == 0 }
 }

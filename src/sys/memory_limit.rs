@@ -3,7 +3,7 @@
 //!
 //! Page cache counts as free: the kernel gives it up first. Nothing here allocates.
 
-use super::mem;
+use super::files;
 use std::ffi::CStr;
 use std::io::Write;
 
@@ -12,7 +12,7 @@ const KEPT: u64 = 16;
 
 /// Bytes that may still be taken; None without a limit, or where it is not to be seen.
 pub fn headroom() -> Option<u64> {
-    mem::read_small(c"/proc/self/cgroup", |groups| Some(groups.lines().filter_map(of_group).min()))?
+    files::parse(c"/proc/self/cgroup", |groups| Some(groups.lines().filter_map(of_group).min()))?
 }
 
 /// The headroom that a line of `/proc/self/cgroup` stands for.
@@ -55,7 +55,7 @@ fn cache(text: &str, prefix: &str) -> u64 {
 fn read<T>(root: &str, level: &str, file: &str, parse: impl FnOnce(&str) -> Option<T>) -> Option<T> {
     let mut path = [0u8; 512];
     write!(&mut path[..], "{root}{level}/{file}\0").ok()?;
-    mem::read_small(CStr::from_bytes_until_nul(&path).ok()?, parse)
+    files::parse(CStr::from_bytes_until_nul(&path).ok()?, parse)
 }
 
 #[cfg(test)]

@@ -23,11 +23,17 @@ pub mod cpu;
 #[cfg(not(loom))]
 pub mod cxx;
 #[cfg(not(loom))]
+pub mod env;
+#[cfg(not(loom))]
 pub mod errno;
 #[cfg(not(loom))]
 pub mod fault;
 #[cfg(not(loom))]
+pub mod files;
+#[cfg(not(loom))]
 pub mod guard;
+#[cfg(not(loom))]
+pub mod inject;
 #[cfg(not(loom))]
 pub mod mem;
 #[cfg(not(loom))]
@@ -38,6 +44,8 @@ pub mod slab;
 pub mod stack;
 #[cfg(not(loom))]
 pub mod syscall;
+#[cfg(not(loom))]
+pub mod text;
 #[cfg(not(loom))]
 pub mod thread;
 #[cfg(not(loom))]

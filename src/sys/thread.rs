@@ -4,8 +4,9 @@
 //! ends the process. Here a thread that cannot be made is an error to the maker, and nothing else.
 
 use super::checkers::Extent;
+use super::inject::{Kind, fails};
+use super::text::SystemError;
 use std::ffi::{CStr, c_void};
-use std::io::{Error, Result};
 
 /// A thread that has not been joined. Dropping it leaks the thread's remains.
 pub struct Thread(libc::pthread_t);
@@ -17,7 +18,7 @@ unsafe impl Send for Thread {}
 ///
 /// # Safety
 /// `f(arg)` is sound to call on another thread, whenever that begins.
-pub unsafe fn spawn(name: &CStr, stack: usize, f: unsafe fn(*const ()), arg: *const ()) -> Result<Thread> {
+pub unsafe fn spawn(name: &CStr, stack: usize, f: unsafe fn(*const ()), arg: *const ()) -> Result<Thread, SystemError> {
     extern "C" fn begin(start: *mut c_void) -> *mut c_void {
         // SAFETY: the Start that `spawn` handed over.
         let Start { name, f, arg } = *unsafe { Box::from_raw(start.cast::<Start>()) };
@@ -37,7 +38,7 @@ pub unsafe fn spawn(name: &CStr, stack: usize, f: unsafe fn(*const ()), arg: *co
     let start = unsafe {
         let at = std::alloc::alloc(layout).cast::<Start>();
         if at.is_null() {
-            return Err(Error::from_raw_os_error(libc::ENOMEM));
+            return Err(SystemError(libc::ENOMEM));
         }
         at.write(Start { name: name.as_ptr(), f, arg });
         at
@@ -46,7 +47,7 @@ pub unsafe fn spawn(name: &CStr, stack: usize, f: unsafe fn(*const ()), arg: *co
     unsafe {
         let mut attr: libc::pthread_attr_t = std::mem::zeroed();
         let mut thread: libc::pthread_t = std::mem::zeroed();
-        let mut code = libc::pthread_attr_init(&mut attr);
+        let mut code = if fails(Kind::Thread) { libc::EAGAIN } else { libc::pthread_attr_init(&mut attr) };
         if code == 0 {
             code = libc::pthread_attr_setstacksize(&mut attr, stack);
             if code == 0 {
@@ -56,7 +57,7 @@ pub unsafe fn spawn(name: &CStr, stack: usize, f: unsafe fn(*const ()), arg: *co
         }
         if code != 0 {
             drop(Box::from_raw(start));
-            return Err(Error::from_raw_os_error(code));
+            return Err(SystemError(code));
         }
         Ok(Thread(thread))
     }

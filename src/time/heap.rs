@@ -9,11 +9,13 @@ const ARITY: usize = 4;
 /// See the file's header.
 pub struct Heap<T> {
     items: Vec<(i64, T)>,
+    /// Room that was promised and is not used yet.
+    held: usize,
 }
 
 impl<T: Copy> Heap<T> {
     pub const fn new() -> Self {
-        Heap { items: Vec::new() }
+        Heap { items: Vec::new(), held: 0 }
     }
 
     pub fn len(&self) -> usize {
@@ -25,30 +27,58 @@ impl<T: Copy> Heap<T> {
         self.items.iter().map(|i| &i.1)
     }
 
-    /// Everything in it, in no order.
-    pub fn into_items(self) -> Vec<(i64, T)> {
-        self.items
-    }
-
     /// The earliest time, if there is one.
     #[inline]
     pub fn earliest(&self) -> Option<i64> {
         self.items.first().map(|i| i.0)
     }
 
-    /// Makes room for one more item. False if no memory is left.
+    /// Makes room for `n` more items, beside what was promised. False if no memory is left.
     #[inline]
     #[must_use]
-    pub fn reserve_one(&mut self) -> bool {
-        self.items.len() < self.items.capacity() || self.items.try_reserve(1).is_ok()
+    pub fn reserve(&mut self, n: usize) -> bool {
+        let n = self.held + n;
+        self.items.capacity() - self.items.len() >= n || self.items.try_reserve(n).is_ok()
+    }
+
+    /// Promises room for one item, until [`push_held`](Self::push_held) or [`let_go`](Self::let_go). False if no memory is
+    /// left.
+    #[must_use]
+    pub fn hold(&mut self) -> bool {
+        let ok = self.reserve(1);
+        self.held += ok as usize;
+        ok
+    }
+
+    /// A promise is not needed.
+    pub fn let_go(&mut self) {
+        self.held -= 1;
+    }
+
+    /// Adds an item for which room was promised.
+    pub fn push_held(&mut self, when: i64, item: T) {
+        self.let_go();
+        self.push(when, item);
     }
 
     /// Adds an item. The caller has reserved the room.
     #[inline]
     pub fn push(&mut self, when: i64, item: T) {
-        debug_assert!(self.items.len() < self.items.capacity());
+        debug_assert!(self.items.len() + self.held < self.items.capacity());
         self.items.push((when, item));
         self.sift_up(self.items.len() - 1);
+    }
+
+    /// Moves everything that `from` has here. False, and nothing moved, if no memory is left.
+    #[must_use]
+    pub fn take_over(&mut self, from: &mut Heap<T>) -> bool {
+        if !self.reserve(from.len()) {
+            return false;
+        }
+        while let Some((when, item)) = from.items.pop() {
+            self.push(when, item);
+        }
+        true
     }
 
     /// Takes the earliest item if its time is `now` or before.
@@ -66,9 +96,15 @@ impl<T: Copy> Heap<T> {
     /// Drops every item that `keep` refuses, in time linear in the size.
     pub fn retain(&mut self, mut keep: impl FnMut(&T) -> bool) {
         self.items.retain(|i| keep(&i.1));
-        // Memory goes back only after a flood: what comes and goes all the time keeps its room.
-        if self.items.capacity() > 4096 && self.items.len() * 16 < self.items.capacity() {
-            self.items.shrink_to(self.items.len() * 4);
+        // Memory goes back only after a flood: what comes and goes all the time keeps its room. So it does where a smaller
+        // block is not to be had.
+        let wanted = self.items.len() + self.held;
+        if self.items.capacity() > 4096 && wanted * 16 < self.items.capacity() {
+            let mut fewer = Vec::new();
+            if fewer.try_reserve_exact(wanted * 4).is_ok() {
+                fewer.append(&mut self.items);
+                self.items = fewer;
+            }
         }
         for i in (0..self.items.len().div_ceil(ARITY)).rev() {
             self.sift_down(i);
@@ -133,7 +169,7 @@ mod tests {
         let mut expected = Vec::new();
         for i in 0..5000u64 {
             let when = (random(&mut seed) % 1000) as i64;
-            assert!(heap.reserve_one());
+            assert!(heap.reserve(1));
             heap.push(when, i);
             expected.push(when);
         }
@@ -152,7 +188,7 @@ mod tests {
         let mut heap = Heap::new();
         for _ in 0..3000 {
             let when = (random(&mut seed) % 10_000) as i64;
-            assert!(heap.reserve_one());
+            assert!(heap.reserve(1));
             heap.push(when, when);
         }
         heap.retain(|w| w % 3 == 0);
@@ -162,6 +198,45 @@ mod tests {
             (last, n) = (w, n + 1);
         }
         assert!(n > 800);
+    }
+
+    #[test]
+    fn promised_room_is_kept() {
+        let mut heap = Heap::new();
+        for i in 0..5000 {
+            assert!(heap.reserve(1));
+            heap.push(5000 - i, i);
+            assert!(i % 50 != 0 || heap.hold());
+        }
+        assert_eq!((heap.len(), heap.held), (5000, 100));
+        heap.retain(|i| i % 1000 == 0);
+        let room = heap.items.capacity();
+        assert!((105..4096).contains(&room), "{room}");
+        while heap.len() + heap.held < room {
+            assert!(heap.reserve(1));
+            heap.push(1, 1);
+        }
+        for i in 0..100 {
+            if i % 2 == 0 { heap.push_held(i, i) } else { heap.let_go() }
+        }
+        assert_eq!((heap.len(), heap.held, heap.items.capacity()), (room - 50, 0, room));
+    }
+
+    #[test]
+    fn one_heap_takes_over_another() {
+        let (mut a, mut b) = (Heap::new(), Heap::new());
+        for i in 0..100 {
+            let to = if i % 3 == 0 { &mut a } else { &mut b };
+            assert!(to.reserve(1));
+            to.push(i, i);
+        }
+        assert!(b.hold());
+        assert!(a.take_over(&mut b));
+        assert_eq!((a.len(), b.len()), (100, 0));
+        assert!(b.items.capacity() > 0, "room that was promised stays");
+        for i in 0..100 {
+            assert_eq!(a.pop_due(i), Some(i));
+        }
     }
 
     #[test]

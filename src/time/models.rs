@@ -236,7 +236,7 @@ fn loom_timer_moved_against_firing() {
             run(0, 10);
             received(t)
         });
-        home::heap(1).take_over(home::heap(0));
+        assert!(home::heap(1).take_over(home::heap(0)));
         run(1, 10);
         let late = received(t);
         let early = firing.join().unwrap();

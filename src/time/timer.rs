@@ -16,7 +16,7 @@
 //! *References*: the owner's (`rt_timer_free` or `_detach` drops it; for `rt_after` it is the channel's), one for each entry in a heap,
 //! one for a function that runs. The last one frees the memory.
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::sched::g::{EndHook, GoFn};
 use crate::sched::home;
 use crate::sched::list::GList;
@@ -110,12 +110,12 @@ impl Timer {
             unsafe { Chan::unref(chan) };
             return None;
         };
-        t.start(ns)
+        Some(t.start(ns))
     }
 
     /// A timer that runs `f(arg)` in a goroutine of its own `ns` from now.
     pub fn running(ns: i64, f: GoFn, arg: *mut c_void) -> Option<&'static Timer> {
-        Timer::make(Job::Run(f, arg), 0)?.start(ns)
+        Some(Timer::make(Job::Run(f, arg), 0)?.start(ns))
     }
 
     /// A timer that runs `f(arg)` in a goroutine of its own when it is told to, by [`go_off`](Self::go_off), not by time.
@@ -135,15 +135,11 @@ impl Timer {
         }
     }
 
-    fn start(&'static self, ns: i64) -> Option<&'static Timer> {
+    fn start(&'static self, ns: i64) -> &'static Timer {
         self.lock.lock();
-        let ok = self.arm(clock::after(ns.max(0)));
+        self.arm(clock::after(ns.max(0)));
         self.lock.unlock();
-        if ok.is_err() {
-            self.free();
-            return None;
-        }
-        Some(self)
+        self
     }
 
     /// The channel; none for a function.
@@ -172,22 +168,19 @@ impl Timer {
     }
 
     /// Wants to fire at `when`. Under the lock.
-    fn arm(&'static self, when: i64) -> Result {
+    fn arm(&'static self, when: i64) {
         if let Some((entry, heap)) = self.entry.get() {
             if entry <= when && heap.is_alive() {
                 // It comes up first, and is then put right.
                 self.when.set(when);
                 self.head.armed.store(true, Relaxed);
-                return Ok(());
+                return;
             }
             self.drop_entry();
         }
-        if when != NEVER {
-            self.put(when)?;
-        }
+        self.put(when);
         self.when.set(when);
         self.head.armed.store(true, Relaxed);
-        Ok(())
     }
 
     /// The entry, if there is one, counts no more: the next sweep takes it. Under the lock.
@@ -198,19 +191,16 @@ impl Timer {
         }
     }
 
-    /// Makes a new entry the live one. Under the lock.
-    fn put(&'static self, when: i64) -> Result {
+    /// Makes a new entry the live one, unless the time never comes. Under the lock.
+    fn put(&'static self, when: i64) {
+        if when == NEVER {
+            return;
+        }
         let number = self.head.live_entry.load(Relaxed) + 1;
         self.refs.fetch_add(1, Relaxed);
         // Before the entry is in the heap, where a sweep may compare the two at once.
         self.head.live_entry.store(number, Relaxed);
-        let Ok(heap) = home::arm_timer(when, &self.head, number) else {
-            self.refs.fetch_sub(1, Relaxed);
-            self.entry.set(None);
-            return Err(Error::NoMemory);
-        };
-        self.entry.set(Some((when, heap)));
-        Ok(())
+        self.entry.set(Some((when, home::arm_timer(when, &self.head, number))));
     }
 
     /// What a stop or reset takes back: true if a value could still have been received, or the function started. Under
@@ -243,11 +233,7 @@ impl Timer {
             self.period.set(ns);
         }
         let pending = self.take_back();
-        let when = clock::after(ns.max(0));
-        if self.arm(when).is_err() {
-            // Without memory for an entry nothing can be promised but this: the monitor's rounds come soon.
-            crate::sys::throw::print_line(format_args!("gort: no memory for a timer"));
-        }
+        self.arm(clock::after(ns.max(0)));
         self.lock.unlock();
         pending
     }
@@ -330,7 +316,7 @@ impl Timer {
         }
         if self.when.get() > now {
             // A reset has moved it; this was the old time.
-            self.put_again(self.when.get());
+            self.put(self.when.get());
             self.lock.unlock();
             return self.unref();
         }
@@ -339,14 +325,6 @@ impl Timer {
             Job::Run(f, arg) => self.run(f, arg, now),
         }
         self.unref();
-    }
-
-    fn put_again(&'static self, when: i64) {
-        if when != NEVER && self.put(when).is_err() {
-            // A thief has taken the entry off one heap, and its own has no room.
-            self.head.armed.store(false, Relaxed);
-            crate::sys::throw::print_line(format_args!("gort: no memory for a timer: it is stopped"));
-        }
     }
 
     /// Under the lock, which it lets go.
@@ -358,7 +336,7 @@ impl Timer {
                 let late = (now - self.when.get()).max(0);
                 let next = self.when.get().saturating_add(period.saturating_mul(1 + late / period));
                 self.when.set(next);
-                self.put_again(next);
+                self.put(next);
             }
         }
         // SAFETY: while it was armed its owner had not freed it, and `free` and `drop_timer` wait for the lock.
@@ -400,7 +378,7 @@ impl Timer {
         } else {
             self.refs.fetch_sub(1, Relaxed);
             self.when.set(now + TRY_AGAIN);
-            self.put_again(now + TRY_AGAIN);
+            self.put(now + TRY_AGAIN);
         }
         self.lock.unlock();
     }
