@@ -5,10 +5,9 @@
 //! made when slots are mapped, where it can be refused, and up to a quarter of that number, so that the host keeps half of its
 //! mappings. What comes then is the program's choice: no stack, or one without a guard.
 
-use super::{checkers, files, mem};
+use super::mem::{self, MADV_GUARD_INSTALL};
+use super::{checkers, files};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
-
-const MADV_GUARD_INSTALL: i32 = 102;
 
 /// How many guards there may be: usize::MAX with MADV_GUARD_INSTALL, 0 if not known yet.
 static LIMIT: AtomicUsize = AtomicUsize::new(0);
@@ -48,12 +47,17 @@ pub fn at_mapping(base: *mut u8, slots: usize, size: usize, bytes: usize) -> Opt
 }
 
 /// Makes the guards of slots that are used for the first time: their low ends, `bytes` each.
-pub fn at_first_use(lows: impl Iterator<Item = *mut u8>, bytes: usize) {
+pub fn at_first_use(mut lows: impl Iterator<Item = *mut u8> + Clone, bytes: usize) {
     if LIMIT.load(Relaxed) != usize::MAX {
         return;
     }
+    // Where the kernel has no memory for the one way it may have for the other.
     // SAFETY: the low ends of slots that nobody has used yet.
-    if !unsafe { mem::advise_all(lows, bytes, MADV_GUARD_INSTALL) } {
+    let made = unsafe {
+        mem::advise_all(lows.clone(), bytes, MADV_GUARD_INSTALL)
+            || lows.all(|low| mem::advise(low, bytes, MADV_GUARD_INSTALL) || mem::deny(low, bytes))
+    };
+    if !made {
         crate::throw!("no guard for a stack: error {}", std::io::Error::last_os_error());
     }
 }
