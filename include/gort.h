@@ -413,8 +413,8 @@ int rt_maxprocs(int n) RT_NOEXCEPT;
 
 /**
  * Stops the runtime: refuses new goroutines (RT_ECANCELED), waits until all there are have ended and other threads have left
- * these calls, then stops the timers, ends every thread the runtime made and frees every stack. Channels, timers and the like
- * survive; what next needs the runtime starts a fresh one.
+ * these calls, then stops the timers, cancels contexts that have a deadline to come, ends every thread the runtime made and
+ * frees every stack. Channels, timers, contexts and the like survive; what next needs the runtime starts a fresh one.
  *
  * @param timeout_ns  how long to wait, nanoseconds; RT_FOREVER or RT_NOWAIT
  * Returns RT_OK, also when there is no runtime.

@@ -123,7 +123,7 @@ impl Ctx {
         let is_nearer = deadline < above;
         let is_over = is_nearer && deadline <= now;
         let arms = is_nearer && !is_over;
-        if arms {
+        if arms && parent.is_none_or(Ctx::is_live) {
             up().ok()?;
         }
         let place = Place::new()?;
