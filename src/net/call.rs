@@ -10,12 +10,16 @@
 //! * one that blocks: [`Use::blocking`], on the thread's own stack, with the P given away.
 
 use super::desc::{self, Desc, Dirs, Ended, Wanted};
+use super::life::Closing;
 use super::poll::Poller;
 use super::word::Seen;
 use super::{kernel, table};
 use crate::error::{Error, Result};
 use crate::sched::m::{self, M};
+use crate::sched::park::{self, Commit};
+use crate::sched::state::Kind;
 use crate::sched::{blocking, handshake};
+use crate::sync::wordlock;
 use crate::sys::clock::{self, NEVER};
 use crate::sys::syscall::Errno;
 use std::ffi::CStr;
@@ -58,37 +62,51 @@ pub struct Use {
     pub fd: i32,
     tag: u32,
     inside: bool,
+    /// How often it has waited.
+    naps: u32,
 }
+
+/// How often a call looks again whether a number that is given back has been, before it takes that for granted: some ms.
+const LONG_CLOSE: u32 = 400;
+/// So many waits of a call that were in vain are an accident: others were faster. More are a descriptor whose readiness does not
+/// mean that the call goes (an eventfd with little room): then waits last a while, ns.
+const IN_VAIN: u32 = 16;
+const NAP: i64 = 1_000_000;
 
 impl Use {
     /// EBADF for what is being closed; what is not open at all the kernel will say.
     pub fn enter(fd: i32) -> Result<Use> {
         let desc = table::of(fd)?;
-        let mut u = Use { desc, fd, tag: 0, inside: false };
-        u.enter_again()?;
+        let mut u = Use { desc, fd, tag: 0, inside: false, naps: 0 };
+        let mut tries = 0;
+        while u.try_enter() == Err(Closing::Wait) {
+            if tries > LONG_CLOSE {
+                desc.life.enter_late();
+                u.inside = true;
+                break;
+            }
+            wordlock::pause(&mut tries);
+        }
+        if !u.inside {
+            return Err(Error::Os(libc::EBADF));
+        }
         u.tag = desc.tag();
         Ok(u)
     }
 
-    fn enter_again(&mut self) -> Result {
-        match self.desc.life.enter() {
-            Ok(()) => {
-                self.inside = true;
-                Ok(())
-            }
-            Err(closing) => {
-                if closing.last {
-                    let _ = close_number(self.fd);
-                }
-                Err(Error::Os(libc::EBADF))
-            }
+    fn try_enter(&mut self) -> std::result::Result<(), Closing> {
+        let r = self.desc.life.enter();
+        self.inside = r.is_ok();
+        if r == Err(Closing::Refused { last: true }) {
+            let _ = close_number(self.desc, self.fd);
         }
+        r
     }
 
     /// The call no longer uses the number. If it was the last of one that is being closed: what closing it answers.
     pub fn leave(&mut self) -> Option<Result> {
         if std::mem::replace(&mut self.inside, false) && self.desc.life.leave() {
-            return Some(close_number(self.fd));
+            return Some(close_number(self.desc, self.fd));
         }
         None
     }
@@ -119,10 +137,14 @@ impl Use {
         if let Some(closed) = self.leave() {
             return closed.and(Err(Error::Canceled));
         }
+        self.naps += 1;
+        if self.naps > IN_VAIN && dirs != Dirs::BOTH {
+            nap(when)?;
+        }
         let mut wanted = [Wanted::new(self.desc, self.fd, dirs, seen)];
         let ended = desc::wait(&mut wanted, when, true, &Poller, reason)?;
         if ended == Ended::Renewed {
-            self.enter_again().map_err(|_| Error::Canceled)?;
+            self.try_enter().map_err(|_| Error::Canceled)?;
             self.tag = self.desc.tag();
         } else {
             self.again()?;
@@ -132,7 +154,7 @@ impl Use {
 
     /// Goes on after a wait, if the number still stands for the same file.
     pub fn again(&mut self) -> Result {
-        self.enter_again().map_err(|_| Error::Canceled)?;
+        self.try_enter().map_err(|_| Error::Canceled)?;
         if self.desc.tag() == self.tag { Ok(()) } else { Err(Error::Canceled) }
     }
 
@@ -161,17 +183,25 @@ impl Drop for Use {
     }
 }
 
+/// Waits a while, whatever happens, but not beyond `when`.
+fn nap(when: i64) -> Result {
+    let wait = park::prepare(Kind::Io, clock::after(NAP).min(when))?;
+    let _ = park::park(wait, IO_WAIT, Commit::none());
+    Ok(())
+}
+
 /// The caller's thread, if it may block here.
 pub fn may_block() -> Result<&'static M> {
     m::current().filter(|m| !m.in_commit.get()).ok_or(Error::NotPermitted)
 }
 
 /// Closes a number that no call uses any more. That may take long, if what was written has to go out first.
-fn close_number(fd: i32) -> Result {
+fn close_number(desc: &Desc, fd: i32) -> Result {
     let closed = match may_block() {
         Ok(m) => handshake::outside(m, || kernel::close(fd)),
         Err(_) => kernel::close(fd),
     };
+    desc.life.closed();
     match closed {
         // The number is free all the same.
         Ok(_) | Err(libc::EINTR) => Ok(()),

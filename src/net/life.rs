@@ -1,7 +1,7 @@
 //! Who is inside the kernel with a descriptor, and when its number may be given back (Go's fdMutex).
 //!
-//! One word: `CLOSING | blocked calls << 16 | calls`. A call counts itself while it uses the number, not while it is parked. Whoever
-//! closes says CLOSING, wakes those who wait, and counts itself out; the last call to leave a descriptor that is CLOSING
+//! One word: `CLOSING | FINAL | blocked calls << 16 | calls`. A call counts itself while it uses the number, not while it is parked.
+//! Whoever closes says CLOSING, wakes those who wait, and counts itself out; the last call to leave a descriptor that is CLOSING
 //! closes the number. So no call that began with one file ever touches the next that gets its number:
 //!
 //! ```text
@@ -9,19 +9,22 @@
 //! 1 enter: calls += 1. CLOSING: undo, EBADF    1 enter; CLOSING set, by one closer
 //! 2 use the number                             2 new tag; wake everybody
 //! 3 leave: calls -= 1; the last of a CLOSING   3 leave, as any call does
-//!   one: CLOSING -> 0 by compare-and-swap,
-//!   and the winner closes the number
+//!   one: FINAL set by compare-and-swap, and
+//!   the winner closes the number; then both
+//!   flags are cleared
 //! ```
 //! After a park a call enters again, and finds CLOSING, or another tag (2 comes before 3), or the same file as before.
 //!
-//! The word is 0 again *before* the number is closed: afterwards the number may be another's at once, who must not find a trace
-//! of this. What a program calls with the number in that moment is a use after its own close.
+//! *FINAL.* Between the system's close and the clearing of the flags the number may already be another's, who must not be told that
+//! it is closed; before it, a call that begins must not get hold of the old file, of which no news will come. Neither can be told from
+//! the other, so who finds FINAL waits until it is gone. (Not for ever: a close may linger, long after the number is free.)
 
 use crate::sys::atomic::{AcqRel, Acquire, AtomicU32, Relaxed};
 
 const CALLS: u32 = 0xffff;
 const BLOCKED_ONE: u32 = 1 << 16;
 const BLOCKED_SHIFT: u32 = 16;
+const FINAL: u32 = 1 << 30;
 const CLOSING: u32 = 1 << 31;
 
 /// See the file's header.
@@ -29,9 +32,11 @@ pub struct Life(AtomicU32);
 
 /// The descriptor is being closed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Closing {
-    /// The caller was the last to leave and closes the number.
-    pub last: bool,
+pub enum Closing {
+    /// EBADF. `last`: the caller was the last to leave and closes the number.
+    Refused { last: bool },
+    /// The number is given back in this moment: try again.
+    Wait,
 }
 
 impl Life {
@@ -48,15 +53,31 @@ impl Life {
     /// A call begins to use the number.
     #[inline]
     pub fn enter(&self) -> Result<(), Closing> {
-        if self.0.fetch_add(1, AcqRel) & CLOSING == 0 { Ok(()) } else { Err(Closing { last: self.leave() }) }
+        let was = self.0.fetch_add(1, AcqRel);
+        if was & CLOSING == 0 {
+            return Ok(());
+        }
+        let last = self.leave();
+        if was & FINAL != 0 { Err(Closing::Wait) } else { Err(Closing::Refused { last }) }
     }
 
-    /// A call no longer uses the number. True: it was the last of one that is being closed, and closes the number.
+    /// A call begins whose number has been given back for so long that it must be free.
+    pub fn enter_late(&self) {
+        self.0.fetch_add(1, AcqRel);
+    }
+
+    /// A call no longer uses the number. True: it was the last of one that is being closed, closes the number, and says
+    /// [`closed`](Self::closed).
     #[inline]
     #[must_use]
     pub fn leave(&self) -> bool {
         let was = self.0.fetch_sub(1, AcqRel);
-        was == CLOSING | 1 && self.0.compare_exchange(CLOSING, 0, AcqRel, Relaxed).is_ok()
+        was == CLOSING | 1 && self.0.compare_exchange(CLOSING, CLOSING | FINAL, AcqRel, Relaxed).is_ok()
+    }
+
+    /// The number is closed.
+    pub fn closed(&self) {
+        self.0.fetch_and(!(CLOSING | FINAL), AcqRel);
     }
 
     /// By a call that has entered: from here on nobody else does. False: another closes it already.
@@ -77,7 +98,7 @@ impl Life {
 
     /// Whether others than the caller are inside who will be out soon.
     pub fn others_leave_soon(&self) -> bool {
-        let now = self.0.load(Acquire) & !CLOSING;
+        let now = self.0.load(Acquire) & !(CLOSING | FINAL);
         (now & CALLS).saturating_sub(1) > now >> BLOCKED_SHIFT
     }
 }
@@ -85,9 +106,9 @@ impl Life {
 /// Wrong on purpose: the models must find what it breaks.
 #[cfg(loom)]
 impl Life {
-    /// Enters without a look at CLOSING.
-    pub fn enter_blindly(&self) {
-        self.0.fetch_add(1, AcqRel);
+    /// A call that looks, and does not count itself.
+    pub fn is_closing(&self) -> bool {
+        self.0.load(Acquire) & CLOSING != 0
     }
 }
 
@@ -102,11 +123,13 @@ mod tests {
         assert_eq!(life.enter(), Ok(()));
         assert!(life.begin_close());
         assert!(!life.begin_close());
-        assert_eq!(life.enter(), Err(Closing { last: false }));
+        assert_eq!(life.enter(), Err(Closing::Refused { last: false }));
         assert!(life.others_leave_soon());
         assert!(!life.leave());
         assert!(!life.others_leave_soon());
         assert!(life.leave());
+        assert_eq!(life.enter(), Err(Closing::Wait));
+        life.closed();
         assert_eq!(life.enter(), Ok(()));
         assert!(!life.leave());
     }

@@ -119,9 +119,9 @@ fn next_epoch(word: u64) -> u64 {
 /// Wrong on purpose: the models must find what each of these breaks.
 #[cfg(loom)]
 impl Word {
-    /// As if the note could be taken after the try.
-    pub fn look_relaxed(&self) -> Seen {
-        Seen(self.0.load(Relaxed) & !WAITERS)
+    /// One who finds the event takes it away from the others, as if it had not been.
+    pub fn use_up(&self) {
+        let _ = self.0.fetch_update(AcqRel, Relaxed, |now| Some(now - EPOCH_ONE));
     }
 
     /// Sets WAITERS whatever came between.
