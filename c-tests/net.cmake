@@ -5,3 +5,8 @@ gort_test(net_wait)
 gort_test(net_tcp)
 gort_test(net_message)
 gort_test(net_files)
+target_link_libraries(test_net_files PRIVATE util) # openpty
+gort_test(net_races)
+gort_test(net_host)
+gort_test(net_many SERIAL TIMEOUT 300 LABELS slow)
+gort_test(stress_net LABELS stress TIMEOUT 300)
