@@ -24,7 +24,7 @@ static void files(void *arg) {
     const int sizes[] = {0, 1, 511, 4096, 4097, 65536, 1000003};
     for (size_t s = 0; s < sizeof sizes / sizeof sizes[0]; s++) {
         const int size = sizes[s];
-        unsigned char *data = malloc((size_t)size + 1), *back = malloc((size_t)size + 1);
+        unsigned char *data = calloc(1, (size_t)size + 16), *back = calloc(1, (size_t)size + 16);
         for (int i = 0; i < size; i++) data[i] = (unsigned char)(i * 13 + (i >> 9));
         char at[128];
         snprintf(at, sizeof at, "%s/%s", folder, name);

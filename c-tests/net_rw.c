@@ -209,7 +209,7 @@ static void broken(void *arg) {
 
 static void none(void *arg) {
     (void)arg;
-    char c;
+    char c = 'x';
     struct iovec v = {&c, 1};
     const int bad[] = {-1, INT_MIN, INT_MAX, 5000000, 987654, 999};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {

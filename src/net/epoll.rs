@@ -1,5 +1,6 @@
 //! The backend on Linux: epoll, edge-triggered. What it offers, and what each function owes, is listed in `poll.rs`.
 
+use crate::sys::checkers;
 use crate::sys::clock::{self, NEVER};
 use crate::sys::syscall::{Errno, call, call3};
 use libc::{EPOLLERR, EPOLLET, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLPRI, EPOLLRDHUP, c_int, epoll_event};
@@ -24,6 +25,8 @@ pub struct Set {
 
 /// A set, closed on exec.
 pub fn open() -> Result<Set, Errno> {
+    // Valgrind does not know that call, and says so.
+    NO_PWAIT2.store(checkers::on(), Relaxed);
     // SAFETY: these calls touch no memory but the event, which is here.
     unsafe {
         let epoll = call3(libc::SYS_epoll_create1, libc::EPOLL_CLOEXEC as usize, 0, 0)? as i32;
