@@ -42,9 +42,8 @@ fn header(root: &std::path::Path, version: String) -> cbindgen::Bindings {
              * nanoseconds on CLOCK_MONOTONIC. Outputs are written only on success, except where a call says otherwise.\n \
              * A wait that must block starts the runtime where it is down, and then may also answer RT_ENOMEM or RT_ECANCELED.\n *\n \
              * The first call of a thread makes a record for it. Where there is no memory for that, what starts, makes, waits, tries\n \
-             * or asks answers RT_ENOMEM or NULL, and has done nothing; what gives back or wakes (references, close, unlock, the count\n \
-             * of a waitgroup, release, signal, ready; a timer's stop, reset and free), and rt_self and rt_park_ticket, which answer no\n \
-             * error, end the process with one line.\n */"
+             * or asks answers RT_ENOMEM or NULL, and has done nothing; what gives back or wakes goes all the same; and rt_self, which\n \
+             * is never NULL, ends the process with one line.\n */"
                 .into(),
         ),
         include_guard: Some("GORT_H".into()),

@@ -1,4 +1,7 @@
-/* No address space left: rt_go answers RT_ENOMEM, never crashes, and all is well again once memory is free. */
+/*
+ * No address space left: rt_go answers RT_ENOMEM and rt_chan_make NULL, at any point; nothing crashes, and all is well again
+ * once memory is free.
+ */
 #include "check.h"
 
 static rt_chan *gate;
@@ -21,11 +24,16 @@ static size_t address_space(void) {
     return pages * (size_t)sysconf(_SC_PAGESIZE);
 }
 
+static void set_limit(rlim_t bytes) {
+    struct rlimit lim;
+    CHECK_EQ(getrlimit(RLIMIT_AS, &lim), 0);
+    lim.rlim_cur = bytes < lim.rlim_max ? bytes : lim.rlim_max;
+    CHECK_EQ(setrlimit(RLIMIT_AS, &lim), 0);
+}
+
 /* Leaves so much room above what is mapped now; false where the limit is not enforced (emulators). */
 static bool limit(size_t headroom) {
-    const rlim_t bytes = address_space() + headroom;
-    const struct rlimit lim = {bytes, bytes};
-    CHECK_EQ(setrlimit(RLIMIT_AS, &lim), 0);
+    set_limit(address_space() + headroom);
     void *p = mmap(NULL, 2 * headroom, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (p == MAP_FAILED) return true;
     CHECK_EQ(munmap(p, 2 * headroom), 0);
@@ -129,6 +137,86 @@ static void limited_inside(void) {
     CHECK_OK(rt_run(on_goroutine, NULL));
 }
 
+/* From no room at all to more than it takes, with the runtime down and up: whatever is refused, what was not goes on. */
+static size_t room;
+static bool is_up;
+
+enum { CHANS = 64 };
+
+static int make_chans(rt_chan **chans, size_t cap) {
+    int n = 0;
+    while (n < CHANS && (chans[n] = rt_chan_make(16, cap)) != NULL) n++;
+    return n;
+}
+
+static void at_any_point(void) {
+    unsetenv("RT_STACK_SIZE");
+    static rt_chan *chans[CHANS];
+    static rt_timer *timers[10];
+    if (is_up) CHECK_OK(rt_run(nothing, NULL));
+    /* Not limit(), which maps: that would be the end of some headrooms. */
+    set_limit(address_space() + room);
+    rt_go_opts opts = {.struct_size = sizeof opts, .name = "named"};
+    long spawned = 0;
+    int fired = 0;
+    for (int i = 0; i < 100; i++) {
+        opts.stack_size = (size_t)(16 + i % 8 * 64) << 10;
+        const int64_t r = i % 2 == 0 ? rt_go(waits, NULL) : rt_go_with(&opts, waits, NULL);
+        if (r > 0) spawned++;
+        else CHECK_EQ(r, RT_ENOMEM);
+    }
+    for (int i = 0; i < 10; i++) fired += (timers[i] = rt_timer_new(i * 100 * US)) != NULL;
+    /* What is freed is to be had again, but for what others have taken of it meanwhile. */
+    const size_t cap = 4096;
+    const int made = make_chans(chans, cap);
+    for (int i = 0; i < made; i++) {
+        const int r = rt_chan_try_send(chans[i], "sixteen bytes...");
+        /* The thread's first call, perhaps. */
+        if (r != RT_ENOMEM) CHECK_OK(r);
+        rt_chan_unref(chans[i]);
+    }
+    CHECK_OP(make_chans(chans, cap), >=, made / 2);
+    CHECK_EQ(rt_num_goroutine(), spawned);
+    set_limit(RLIM_INFINITY);
+    for (int i = 0; i < 10; i++) {
+        if (timers[i] == NULL) continue;
+        CHECK_OK(rt_chan_recv(rt_timer_chan(timers[i]), NULL));
+        fired--;
+        rt_timer_free(timers[i]);
+    }
+    CHECK_EQ(fired, 0);
+    CHECK_OK(rt_chan_close(gate));
+    EVENTUALLY(atomic_load(&ran) == spawned);
+    EVENTUALLY(rt_num_goroutine() == 0);
+    for (int i = 0; i < 100; i++) CHECK_OP(rt_go_with(&opts, waits, NULL), >, 0);
+    CHECK(rt_chan_make(16, cap) != NULL);
+    CHECK_OK(rt_run(nothing, NULL));
+    EVENTUALLY(atomic_load(&ran) == spawned + 100);
+    CHECK_OK(rt_stop(RT_FOREVER));
+}
+
+static void walk(void) {
+    /* Some of these children say that no thread could be made: they have a file for that. */
+    FILE *said = tmpfile();
+    CHECK(said != NULL);
+    const int err = dup(2);
+    for (int up = 0; up <= 1; up++) {
+        is_up = up != 0;
+        for (room = 0; room < 128 * MIB; room += room < MIB ? MIB / 4 : room < 16 * MIB ? MIB : 8 * MIB) {
+            fflush(NULL);
+            CHECK_EQ(dup2(fileno(said), 2), 2);
+            const int status = in_child(at_any_point);
+            CHECK_EQ(dup2(err, 2), 2);
+            if (status != 0) {
+                char text[4096] = "";
+                CHECK_OP(pread(fileno(said), text, sizeof text - 1, 0), >=, 0);
+                FAIL("with %zu KiB, %s: status %#x\n%s", room >> 10, is_up ? "up" : "down", status, text);
+            }
+        }
+    }
+    fclose(said);
+}
+
 int main(void) {
     if (sanitized()) SKIP("a sanitizer's shadow needs the address space");
     if (emulated()) SKIP("the emulator does not enforce RLIMIT_AS");
@@ -138,6 +226,7 @@ int main(void) {
     CHECK_CHILD(birth_waitgroup);
     CHECK_CHILD(limited_later);
     CHECK_CHILD(limited_inside);
+    walk();
     puts("go_enomem: ok");
     return 0;
 }

@@ -9,9 +9,8 @@
  * A wait that must block starts the runtime where it is down, and then may also answer RT_ENOMEM or RT_ECANCELED.
  *
  * The first call of a thread makes a record for it. Where there is no memory for that, what starts, makes, waits, tries
- * or asks answers RT_ENOMEM or NULL, and has done nothing; what gives back or wakes (references, close, unlock, the count
- * of a waitgroup, release, signal, ready; a timer's stop, reset and free), and rt_self and rt_park_ticket, which answer no
- * error, end the process with one line.
+ * or asks answers RT_ENOMEM or NULL, and has done nothing; what gives back or wakes goes all the same; and rt_self, which
+ * is never NULL, ends the process with one line.
  */
 
 #ifndef GORT_H
@@ -609,10 +608,12 @@ RT_NOEXCEPT;
 /**
  * A ticket: names the caller's next park in rt_gopark or rt_gopark_timeout, and no other. The same until that park.
  *
- * Returns it: never 0, never used again. In the unlockf of a park there is no next park to name: 0.
+ * Returns it: never 0, never used again. In the unlockf of a park there is no next park to name: 0. So it is where no memory
+ * is left for the thread's record.
  * Call from: any thread. Blocks: nothing. Since 0.1.
  */
-uint64_t rt_park_ticket(void) RT_NOEXCEPT;
+uint64_t rt_park_ticket(void)
+RT_NOEXCEPT;
 
 /**
  * rt_goready for one certain park: for wakers that may come late.
@@ -712,8 +713,8 @@ RT_NOEXCEPT;
  * rt_timer_stop that also waits until the timer's function, if it runs, has ended.
  *
  * @param t  the timer
- * Returns as rt_timer_stop. Called from the timer's function it does nothing and answers false; so it does in the unlockf of
- * a park if it would have to wait.
+ * Returns as rt_timer_stop. Called from the timer's function it does nothing and answers false; so it does if it would have to
+ * wait in the unlockf of a park, or without memory for the thread's record.
  * Call from: any thread. Blocks: the goroutine, or the plain thread. Since 0.1.
  */
 bool rt_timer_stop_wait(struct rt_timer *t)

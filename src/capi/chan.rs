@@ -1,7 +1,7 @@
 //! Channels: typed by the size of their elements, which are copied in and out.
 
 use super::base::{RT_EAGAIN, RT_EINVAL, RT_EPERM};
-use super::{code, entry, entry_if, waiting};
+use super::{code, entry_if, giving, waiting};
 use crate::sync::chan::{self, Chan};
 use crate::sys::errno;
 use crate::time::timeout::Timeout;
@@ -45,7 +45,7 @@ pub extern "C" fn rt_chan_make(elem_size: usize, cap: usize) -> *mut rt_chan {
 pub unsafe extern "C" fn rt_chan_ref(c: *mut rt_chan) -> *mut rt_chan {
     // SAFETY: as rt_chan_send.
     if let Some(chan) = unsafe { of(c) } {
-        entry(|_| chan.add_ref());
+        giving(|| chan.add_ref());
     }
     c
 }
@@ -60,7 +60,7 @@ pub unsafe extern "C" fn rt_chan_ref(c: *mut rt_chan) -> *mut rt_chan {
 pub unsafe extern "C" fn rt_chan_unref(c: *mut rt_chan) {
     if let Some(c) = NonNull::new(c.cast::<Chan>()) {
         // SAFETY: the caller owns the reference that it gives up.
-        entry(|_| unsafe { Chan::unref(c) });
+        giving(|| unsafe { Chan::unref(c) });
     }
 }
 
@@ -207,7 +207,7 @@ pub unsafe extern "C" fn rt_chan_close(c: *mut rt_chan) -> c_int {
     match unsafe { of(c) } {
         None => RT_EINVAL,
         Some(chan) if chan.is_fed() => RT_EPERM,
-        Some(chan) => entry(|_| code(chan.close())),
+        Some(chan) => giving(|| code(chan.close())),
     }
 }
 

@@ -1,10 +1,10 @@
 //! Starting the runtime, running a main goroutine, asking for its size.
 
 use super::base::{RT_EINVAL, rt_fn};
-use super::{code, code_of, entry, entry_if, known_size};
+use super::{code, code_of, entry_if, giving, known_size};
 use crate::error::Error;
 use crate::rt::{self, Config};
-use crate::sched::{m, spawn};
+use crate::sched::spawn;
 use crate::time::timeout::Timeout;
 use std::ffi::{c_int, c_void};
 
@@ -129,7 +129,5 @@ pub extern "C" fn rt_stop(timeout_ns: i64) -> c_int {
  */
 #[unsafe(no_mangle)]
 pub extern "C" fn rt_num_goroutine() -> i64 {
-    // What is counted stays where it is; a thread that the runtime does not know has nothing else to do here.
-    let count = || spawn::count().max(0);
-    if m::current().is_some() { entry(|_| count()) } else { count() }
+    giving(|| spawn::count().max(0))
 }

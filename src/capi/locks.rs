@@ -2,7 +2,7 @@
 
 use super::base::{RT_EINVAL, RT_OK, rt_fn};
 use super::sync::{mutex, rt_mutex};
-use super::{code, entry, waiting};
+use super::{code, entry, giving, waiting};
 use crate::error::Error;
 use crate::sched::exit::Cleanup;
 use crate::sync::cond::Cond;
@@ -124,7 +124,7 @@ pub unsafe extern "C" fn rt_rwmutex_unlock(rw: *mut rt_rwmutex) -> c_int {
     match unsafe { rwmutex(rw) } {
         None => RT_EINVAL,
         Some(rw) if rw.unlock_fast() => RT_OK,
-        Some(rw) => entry(|_| code(rw.unlock_slow())),
+        Some(rw) => giving(|| code(rw.unlock_slow())),
     }
 }
 
@@ -176,7 +176,7 @@ pub unsafe extern "C" fn rt_rwmutex_runlock(rw: *mut rt_rwmutex) -> c_int {
     match unsafe { rwmutex(rw) } {
         None => RT_EINVAL,
         Some(rw) if rw.runlock_fast() => RT_OK,
-        Some(rw) => entry(|_| code(rw.runlock_slow())),
+        Some(rw) => giving(|| code(rw.runlock_slow())),
     }
 }
 
@@ -236,7 +236,7 @@ unsafe fn wait(c: *mut rt_cond, m: *mut rt_mutex, timeout: Timeout) -> c_int {
 pub unsafe extern "C" fn rt_cond_signal(c: *mut rt_cond) -> c_int {
     // SAFETY: the caller's promise is that of this function's documentation.
     let Some(c) = (unsafe { cond(c) }) else { return RT_EINVAL };
-    entry(|_| c.signal());
+    giving(|| c.signal());
     RT_OK
 }
 
@@ -252,7 +252,7 @@ pub unsafe extern "C" fn rt_cond_signal(c: *mut rt_cond) -> c_int {
 pub unsafe extern "C" fn rt_cond_broadcast(c: *mut rt_cond) -> c_int {
     // SAFETY: the caller's promise is that of this function's documentation.
     let Some(c) = (unsafe { cond(c) }) else { return RT_EINVAL };
-    entry(|_| c.broadcast());
+    giving(|| c.broadcast());
     RT_OK
 }
 
@@ -390,6 +390,6 @@ pub unsafe extern "C" fn rt_sema_release(s: *mut rt_sema) -> c_int {
     match unsafe { sema(s) } {
         None => RT_EINVAL,
         Some(s) if s.release_fast() => RT_OK,
-        Some(s) => entry(|_| code(s.release_slow())),
+        Some(s) => giving(|| code(s.release_slow())),
     }
 }

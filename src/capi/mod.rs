@@ -27,9 +27,8 @@ use crate::sched::handshake;
 use crate::sched::m::M;
 use std::ffi::c_int;
 
-/// The one way from outside into the runtime and back. Where the calling thread has no record, and there is no memory for
-/// one, it ends the process: this is for calls that answer no error, or whose answer nobody looks at, since they give
-/// something back or wake somebody.
+/// The one way from outside into the runtime and back, for a thread with a record; one that has none gets it, or, where no
+/// memory is left, ends the process.
 #[inline(always)]
 fn entry<R>(body: impl FnOnce(&'static M) -> R) -> R {
     let (m, outer) = handshake::enter();
@@ -47,16 +46,16 @@ fn entry_if<R>(body: impl FnOnce(&'static M) -> Result<R>) -> Result<R> {
     r
 }
 
-/// [`entry`] for a call that is made with a lock of the program's in hand.
+/// The same for a call that gives something back or wakes somebody: it must go, with no record if there is no memory for it.
 #[inline(always)]
-fn entry_in_lock<R>(body: impl FnOnce(&'static M) -> R) -> R {
-    let (m, outer) = handshake::enter_in_lock();
-    let r = body(m);
+fn giving<R>(body: impl FnOnce() -> R) -> R {
+    let Some((_, outer)) = handshake::try_enter() else { return handshake::as_stranger(body) };
+    let r = body();
     handshake::leave(outer);
     r
 }
 
-/// [`entry_if`] for such a call.
+/// [`entry_if`] for a call that is made with a lock of the program's in hand.
 #[inline(always)]
 fn entry_in_lock_if<R>(body: impl FnOnce(&'static M) -> Result<R>) -> Result<R> {
     let (m, outer) = handshake::try_enter_in_lock().ok_or(Error::NoMemory)?;
@@ -65,7 +64,16 @@ fn entry_in_lock_if<R>(body: impl FnOnce(&'static M) -> Result<R>) -> Result<R> 
     r
 }
 
-/// The same for a call that may have to wait, which needs the runtime: nothing has been done when it says so.
+/// [`giving`] for such a call.
+#[inline(always)]
+fn giving_in_lock<R>(body: impl FnOnce() -> R) -> R {
+    let Some((_, outer)) = handshake::try_enter_in_lock() else { return handshake::as_stranger(body) };
+    let r = body();
+    handshake::leave(outer);
+    r
+}
+
+/// [`entry_if`] for a call that may have to wait, which needs the runtime: nothing has been done when it says so.
 #[inline(always)]
 fn waiting<R>(mut body: impl FnMut(&'static M) -> Result<R>) -> Result<R> {
     entry_if(|m| match body(m) {

@@ -1,7 +1,7 @@
 //! Park and ready: the primitive under everything that blocks.
 
 use super::base::{RT_EINVAL, RT_ETIMEDOUT, RT_OK, rt_g, rt_unlock_fn};
-use super::{code_of, entry_in_lock, entry_in_lock_if};
+use super::{code_of, entry_in_lock_if, giving_in_lock};
 use crate::rt;
 use crate::sched::g::{self, G, UnlockFn};
 use crate::sched::gopark;
@@ -88,7 +88,7 @@ pub unsafe extern "C" fn rt_goready(g: *mut rt_g) -> c_int {
     let Some(g) = (unsafe { g.cast::<G>().as_ref::<'static>() }) else {
         return RT_EINVAL;
     };
-    entry_in_lock(|_| match g.word.waiting_in(Kind::Park) {
+    giving_in_lock(|| match g.word.waiting_in(Kind::Park) {
         Some(token) if g.word.claim(token) => {
             park::ready(g);
             RT_OK
@@ -100,12 +100,14 @@ pub unsafe extern "C" fn rt_goready(g: *mut rt_g) -> c_int {
 /**
  * A ticket: names the caller's next park in rt_gopark or rt_gopark_timeout, and no other. The same until that park.
  *
- * Returns it: never 0, never used again. In the unlockf of a park there is no next park to name: 0.
+ * Returns it: never 0, never used again. In the unlockf of a park there is no next park to name: 0. So it is where no memory
+ * is left for the thread's record.
  * Call from: any thread. Blocks: nothing. Since 0.1.
  */
 #[unsafe(no_mangle)]
 pub extern "C" fn rt_park_ticket() -> u64 {
-    entry_in_lock(|m| m.curg.get().filter(|_| !m.in_commit.get()).map_or(0, G::ticket))
+    let ticket = entry_in_lock_if(|m| Ok(m.curg.get().filter(|_| !m.in_commit.get()).map_or(0, G::ticket)));
+    ticket.unwrap_or(0)
 }
 
 /**
@@ -118,7 +120,7 @@ pub extern "C" fn rt_park_ticket() -> u64 {
  */
 #[unsafe(no_mangle)]
 pub extern "C" fn rt_goready_ticket(ticket: u64) -> c_int {
-    entry_in_lock(|_| match g::park_of_ticket(ticket) {
+    giving_in_lock(|| match g::park_of_ticket(ticket) {
         Some((g, token)) if g.word.claim(token) => {
             park::ready(g);
             RT_OK

@@ -2,7 +2,7 @@
 
 use super::base::{RT_EINVAL, RT_OK, rt_fn};
 use super::goroutine::spawn_with;
-use super::{code, entry, entry_if, waiting};
+use super::{code, entry_if, giving, waiting};
 use crate::error::Error;
 use crate::sched::g::EndHook;
 use crate::sched::spawn::Options;
@@ -109,7 +109,7 @@ pub unsafe extern "C" fn rt_mutex_unlock(m: *mut rt_mutex) -> c_int {
     match unsafe { mutex(m) } {
         None => RT_EINVAL,
         Some(m) if m.unlock_fast() => RT_OK,
-        Some(m) => entry(|_| code(m.unlock_slow())),
+        Some(m) => giving(|| code(m.unlock_slow())),
     }
 }
 
@@ -127,7 +127,7 @@ pub unsafe extern "C" fn rt_waitgroup_add(wg: *mut rt_waitgroup, delta: i64) -> 
     // SAFETY: the caller's promise is that of this function's documentation.
     match unsafe { group(wg) } {
         None => RT_EINVAL,
-        Some(wg) => entry(|_| code(wg.add(delta))),
+        Some(wg) => giving(|| code(wg.add(delta))),
     }
 }
 
@@ -214,7 +214,7 @@ pub unsafe extern "C" fn rt_waitgroup_go(wg: *mut rt_waitgroup, r#fn: rt_fn, arg
     let on_end = Some(EndHook { f: done, arg: wg.cast::<()>().cast_const() });
     let id = spawn_with(r#fn, arg, Options { on_end, ..Options::default() });
     if id < 0 {
-        let _ = entry(|_| group.add(-1));
+        let _ = giving(|| group.add(-1));
     }
     id
 }

@@ -2,7 +2,7 @@
 
 use super::base::rt_fn;
 use super::chan::rt_chan;
-use super::{code, entry, entry_if, waiting};
+use super::{code, entry_if, giving, waiting};
 use crate::error::Error;
 use crate::rt;
 use crate::sys::throw::print_line;
@@ -127,7 +127,7 @@ pub unsafe extern "C" fn rt_timer_chan(t: *mut rt_timer) -> *mut rt_chan {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rt_timer_stop(t: *mut rt_timer) -> bool {
     // SAFETY: the caller's promise is that of this function's documentation.
-    unsafe { of(t) }.is_some_and(|t| entry(|_| t.stop()))
+    unsafe { of(t) }.is_some_and(|t| giving(|| t.stop()))
 }
 
 /**
@@ -144,7 +144,7 @@ pub unsafe extern "C" fn rt_timer_stop(t: *mut rt_timer) -> bool {
 pub unsafe extern "C" fn rt_timer_reset(t: *mut rt_timer, ns: i64) -> bool {
     // SAFETY: the caller's promise is that of this function's documentation.
     let Some(t) = (unsafe { of(t) }) else { return false };
-    entry(|_| {
+    giving(|| {
         errno::preserved(|| match rt::ensure_up() {
             Ok(()) => t.reset(ns),
             Err(e) => {
@@ -163,14 +163,14 @@ pub unsafe extern "C" fn rt_timer_reset(t: *mut rt_timer, ns: i64) -> bool {
  * rt_timer_stop that also waits until the timer's function, if it runs, has ended.
  *
  * @param t  the timer
- * Returns as rt_timer_stop. Called from the timer's function it does nothing and answers false; so it does in the unlockf of
- * a park if it would have to wait.
+ * Returns as rt_timer_stop. Called from the timer's function it does nothing and answers false; so it does if it would have to
+ * wait in the unlockf of a park, or without memory for the thread's record.
  * Call from: any thread. Blocks: the goroutine, or the plain thread. Since 0.1.
  */
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rt_timer_stop_wait(t: *mut rt_timer) -> bool {
     // SAFETY: the caller's promise is that of this function's documentation.
-    unsafe { of(t) }.is_some_and(|t| entry(|_| t.stop_wait().unwrap_or(false)))
+    unsafe { of(t) }.is_some_and(|t| giving(|| t.stop_wait().unwrap_or(false)))
 }
 
 /**
@@ -184,7 +184,7 @@ pub unsafe extern "C" fn rt_timer_stop_wait(t: *mut rt_timer) -> bool {
 pub unsafe extern "C" fn rt_timer_detach(t: *mut rt_timer) {
     // SAFETY: the caller gives up what it owns.
     if let Some(t) = unsafe { of(t) } {
-        entry(|_| t.detach());
+        giving(|| t.detach());
     }
 }
 
@@ -198,7 +198,7 @@ pub unsafe extern "C" fn rt_timer_detach(t: *mut rt_timer) {
 pub unsafe extern "C" fn rt_timer_free(t: *mut rt_timer) {
     // SAFETY: the caller gives up what it owns.
     if let Some(t) = unsafe { of(t) } {
-        entry(|_| t.free());
+        giving(|| t.free());
     }
 }
 
@@ -213,5 +213,5 @@ pub unsafe extern "C" fn rt_timer_free(t: *mut rt_timer) {
 pub extern "C" fn rt_after(ns: i64) -> *mut rt_chan {
     let t = timer(|| Timer::feeding(ns, 0));
     // SAFETY: just made, and nobody else knows it.
-    unsafe { of(t) }.map_or(ptr::null_mut(), |t| entry(|_| t.give_to_chan().as_ptr().cast()))
+    unsafe { of(t) }.map_or(ptr::null_mut(), |t| giving(|| t.give_to_chan().as_ptr().cast()))
 }

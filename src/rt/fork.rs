@@ -7,7 +7,7 @@
 
 use super::{DOWN, LOCK, RESERVED, STATE, run};
 use crate::net::poll;
-use crate::sched::{deepest, g, global, m, queue, records, timers};
+use crate::sched::{deepest, g, global, handshake, m, queue, records, timers};
 use crate::scope::key;
 use crate::sys::{cxx, inject, lock, stack};
 use std::sync::atomic::{AtomicBool, Ordering::*};
@@ -59,6 +59,7 @@ unsafe extern "C" fn child() {
     STATE.store(DOWN, Release);
     RESERVED.store(0, Relaxed);
     timers::forked();
+    handshake::forget_strangers();
     run::forget_all();
     m::forget_others();
     global::forget();

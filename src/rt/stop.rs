@@ -10,7 +10,7 @@ use super::{DOWN, LOCK, RESERVED, STATE, STOPPING, UP};
 use crate::error::{Error, Result};
 use crate::sched::attention::INSIDE;
 use crate::sched::m;
-use crate::sched::{global, monitor, spawn};
+use crate::sched::{global, handshake, monitor, spawn};
 use crate::sys::{barrier, clock, errno, stack};
 use crate::time::timeout::Timeout;
 use std::ptr;
@@ -38,7 +38,8 @@ pub fn stop(me: &'static m::M, timeout: Timeout) -> Result {
 fn wait_for_quiet(me: &'static m::M, timeout: Timeout) -> Result {
     let mut until = None;
     let mut nap = 20;
-    while spawn::count() > 0 || m::all().any(|m| !ptr::eq(m, me) && m.is_plain() && m.attention.place() == INSIDE) {
+    let others = || m::all().any(|m| !ptr::eq(m, me) && m.is_plain() && m.attention.place() == INSIDE);
+    while spawn::count() > 0 || others() || handshake::any_stranger() {
         let until = match until {
             Some(until) => until,
             None => *until.insert(timeout.begin()?),

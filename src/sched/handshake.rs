@@ -12,6 +12,7 @@
 use super::burners::Away;
 use super::m::{self, M};
 use super::{burners, global, locked, monitor, report, run};
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
 /// Whether the entry that this stands for came from outside, and its exit goes there.
 #[derive(Clone, Copy)]
@@ -19,7 +20,8 @@ use super::{burners, global, locked, monitor, report, run};
 pub struct Outer(bool);
 
 /// Enters the runtime. A call made from inside (from a user's `unlockf`, which runs on the scheduler's stack) is nested:
-/// its exit leads back inside. Makes the M of a plain thread that has none. A goroutine has a P afterwards.
+/// its exit leads back inside. Makes the M of a plain thread that has none, or ends the process. A goroutine has a P
+/// afterwards.
 #[inline(always)]
 pub fn enter() -> (&'static M, Outer) {
     match m::current() {
@@ -46,16 +48,7 @@ fn enter_with(m: &'static M) -> (&'static M, Outer) {
 }
 
 /// Enters for a call that the program makes with a lock of its own in hand (park, ready): the goroutine does not give way
-/// here, where others might spin for that lock, and may be without a P.
-#[inline(always)]
-pub fn enter_in_lock() -> (&'static M, Outer) {
-    match m::current() {
-        Some(m) => enter_in_lock_with(m),
-        None => (m::attach(), Outer(true)),
-    }
-}
-
-/// The same for a call that may say that no memory is left.
+/// here, where others might spin for that lock, and may be without a P. None if no memory is left for the M.
 #[inline(always)]
 pub fn try_enter_in_lock() -> Option<(&'static M, Outer)> {
     Some(match m::current() {
@@ -70,6 +63,29 @@ fn enter_in_lock_with(m: &'static M) -> (&'static M, Outer) {
         return (m, Outer(false));
     }
     if m.attention.enter() { (enter_in_lock_slow(m), Outer(true)) } else { (m, Outer(true)) }
+}
+
+/// Threads that are inside without an M: no memory was left for one, and their calls need none.
+static STRANGERS: AtomicUsize = AtomicUsize::new(0);
+
+/// Runs the inner part of a call that needs no M, on a thread that has none, for want of memory.
+#[cold]
+#[inline(never)]
+pub fn as_stranger<R>(f: impl FnOnce() -> R) -> R {
+    STRANGERS.fetch_add(1, SeqCst);
+    let r = f();
+    STRANGERS.fetch_sub(1, SeqCst);
+    r
+}
+
+/// Whether any such thread is inside.
+pub fn any_stranger() -> bool {
+    STRANGERS.load(SeqCst) != 0
+}
+
+/// In a forked child: they are the parent's.
+pub fn forget_strangers() {
+    STRANGERS.store(0, SeqCst);
 }
 
 /// Leaves the runtime, on whatever thread the call ended.

@@ -177,10 +177,12 @@ fn watch(when_idle: fn()) {
             futex::wait(&CALLS, calls, sweep.min(now + next));
             continue;
         }
-        // Either an M that leaves idle sees DEEP, or we see that it has left: its count falls before it looks.
+        // Either an M that leaves idle sees DEEP, or we see that it has left: its count falls before it looks. So it is with a
+        // thread that begins to wait for ever, and may be the last one: `when_idle` sees it.
         DEEP.store(true, SeqCst);
         full_fence();
         if all_is_idle() {
+            when_idle();
             futex::wait(&CALLS, calls, sweep);
         }
         DEEP.store(false, SeqCst);

@@ -66,7 +66,7 @@ impl Commit {
 /// Why a wait cannot begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refused {
-    /// No memory for the deadline.
+    /// No memory for the deadline, or for the record of the thread.
     NoMemory,
     /// In a user's `unlockf`, where nothing may block.
     InCommit,
@@ -104,7 +104,8 @@ pub enum Woken {
 /// Names the caller's next park and arms its deadline.
 #[cfg(not(loom))]
 pub fn prepare(kind: Kind, when: i64) -> Result<Wait, Refused> {
-    let m = m::current().expect("a call has an M");
+    // Without one for want of memory: see `handshake::as_stranger`.
+    let m = m::current().ok_or(Refused::NoMemory)?;
     if m.in_commit.get() {
         return Err(Refused::InCommit);
     }

@@ -1,0 +1,52 @@
+# Tests of what happens where memory, mappings and threads are not to be had, included by CMakeLists.txt behind gort_test's
+# definition. Some run by themselves; the others need a library that was built for faults (feature fault-injection), which is
+# made here with assertions on, in a folder of its own, and is neither installed nor used by anything else.
+gort_test(exhaustion TIMEOUT 300)
+gort_test(nproc ONCE NO_MEMCHECK)
+
+if(gort_can_run AND NOT CMAKE_CROSSCOMPILING AND GORT_SANITIZE STREQUAL "")
+  set(gort_faults_cargo_dir "${PROJECT_BINARY_DIR}/cargo-faults")
+  set(gort_faults_lib_dir "${PROJECT_BINARY_DIR}/lib-faults")
+  set(gort_faults_lib "${gort_faults_lib_dir}/${gort_soname}")
+  file(MAKE_DIRECTORY "${gort_faults_lib_dir}")
+  set(gort_faults_env "CARGO_TARGET_DIR=${gort_faults_cargo_dir}" CARGO_PROFILE_DEV_OPT_LEVEL=1)
+  if(GORT_RUSTC)
+    list(APPEND gort_faults_env "RUSTC=${GORT_RUSTC}")
+  endif()
+  add_custom_target(gort_cargo_faults ALL
+    COMMAND "${CMAKE_COMMAND}" -E env ${gort_faults_env}
+      "${GORT_CARGO}" build --lib --features fault-injection ${GORT_CARGO_FLAGS}
+    COMMAND "${CMAKE_COMMAND}" -E copy_if_different "${gort_faults_cargo_dir}/debug/libgort.so" "${gort_faults_lib}"
+    BYPRODUCTS "${gort_faults_lib}"
+    WORKING_DIRECTORY "${PROJECT_SOURCE_DIR}"
+    COMMENT "cargo build --features fault-injection"
+    USES_TERMINAL
+    VERBATIM)
+  add_library(gort_faults SHARED IMPORTED)
+  set_target_properties(gort_faults PROPERTIES
+    IMPORTED_LOCATION "${gort_faults_lib}"
+    IMPORTED_SONAME "${gort_soname}"
+    INTERFACE_INCLUDE_DIRECTORIES "${PROJECT_SOURCE_DIR}/include")
+  add_dependencies(gort_faults gort_cargo_faults)
+
+  foreach(name exhaustion deadlock_faults first_call)
+    add_executable(test_${name}_with_faults ${name}.c)
+    gort_test_target(test_${name}_with_faults)
+    target_link_libraries(test_${name}_with_faults PRIVATE gort_faults)
+  endforeach()
+  add_test(NAME first_call COMMAND test_first_call_with_faults)
+  gort_test_properties(first_call 120 "" "")
+
+  # GORT_WALK_STEP=7 in the environment takes only each seventh.
+  add_executable(test_walk walk.c)
+  gort_test_target(test_walk)
+  target_include_directories(test_walk PRIVATE "${PROJECT_SOURCE_DIR}/include")
+  function(gort_walk program)
+    foreach(kind ${ARGN})
+      add_test(NAME ${program}.${kind} COMMAND test_walk $<TARGET_FILE:test_${program}_with_faults> ${kind})
+      gort_test_properties(${program}.${kind} 600 "faults" "")
+    endforeach()
+  endfunction()
+  gort_walk(exhaustion alloc map thread)
+  gort_walk(deadlock_faults alloc map)
+endif()
