@@ -8,11 +8,12 @@ DIR ?= $(firstword $(wildcard /usr/include) .)
 
 lib_dir := $(CURDIR)/target/release
 treewc := target/examples/treewc
+servers := $(addprefix target/examples/,echo httpd proxy)
 
 # Wherever the user has cargo put things otherwise: here they are looked for in target/.
 export CARGO_TARGET_DIR := $(CURDIR)/target
 
-.PHONY: help lib header demo test test-demo bench bench-quick fmt clean
+.PHONY: help lib header demo test test-demo test-examples examples bench bench-quick fmt clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -27,9 +28,11 @@ lib: ## the library, in target/release
 header: lib ## include/gort.h, as src/capi has it
 	cp "$$(ls -t target/release/build/gort-*/out/gort.h | head -n 1)" include/gort.h
 
-$(treewc): examples/treewc.c lib
+target/examples/httpd: examples/httpd_request.c examples/httpd_request.h
+target/examples/httpd: extra := examples/httpd_request.c -lhttp_parser
+target/examples/%: examples/%.c lib
 	@mkdir -p $(@D)
-	$(CC) -std=c11 -Wall -Wextra -Wpedantic $(CFLAGS) -Iinclude $< -o $@ -L$(lib_dir) -lgort -Wl,-rpath,$(lib_dir)
+	$(CC) -std=c11 -Wall -Wextra -Wpedantic $(CFLAGS) -Iinclude $< $(extra) -o $@ -L$(lib_dir) -lgort -Wl,-rpath,$(lib_dir)
 
 demo: $(treewc) ## counts the words below DIR (/usr/include) with a goroutine per file, and compares with find and wc
 	@echo "== $(treewc) $(DIR)"
@@ -48,6 +51,11 @@ test: ## every test; installs what it needs, and says what
 
 test-demo: $(treewc)
 	examples/test_treewc.sh $(treewc)
+
+examples: $(servers) ## echo, httpd and proxy, in target/examples (httpd wants libhttp-parser-dev)
+
+test-examples: $(servers)
+	set -e; for name in $(notdir $(servers)); do python3 examples/test_$$name.py target/examples/$$name; done
 
 bench: lib ## the benches beside the same programs in Go, as a table
 	@scripts/deps.sh bench

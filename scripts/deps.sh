@@ -80,6 +80,9 @@ need_test() {
     have pkg-config || packages+=(pkg-config)
     have valgrind || packages+=(valgrind)
     have setpriv || packages+=(util-linux)
+    have curl || packages+=(curl)
+    have wrk || packages+=(wrk)
+    [ -e /usr/include/http_parser.h ] || packages+=(libhttp-parser-dev)
     [ ${#packages[@]} -eq 0 ] || apt_install "${packages[@]}"
     need_python
     pip_install "ruff==$ruff_version"

@@ -56,13 +56,14 @@ step library make -s lib
 step c c_tests
 step asan asan
 step demo make -s test-demo
+step examples make -s test-examples CFLAGS="-O2 -g -Werror"
 step aarch64 scripts/aarch64.sh -LE "stress|slow"
 
-# What cargo ("test result: ok. 3 passed"), ctest ("100% tests passed, 0 tests failed out of 3") and the test of the
-# demo ("treewc: 3 passed, 0 failed") count. ctest counts what it skipped as passed.
+# What cargo ("test result: ok. 3 passed"), ctest ("100% tests passed, 0 tests failed out of 3") and the tests of
+# the examples ("treewc: 3 passed, 0 failed") count. ctest counts what it skipped as passed.
 sum() { sed -nE "$1" "$log"/*.log | awk '{ n += $1 } END { print n + 0 }'; }
 passed=$(sum 's/^test result: ok\. ([0-9]+) passed.*/\1/p; s/^100% tests passed.* out of ([0-9]+).*/\1/p
-    s/^treewc: ([0-9]+) passed, 0 failed$/\1/p')
+    s/^(treewc|echo|httpd|proxy): ([0-9]+) passed, 0 failed$/\2/p')
 skipped=$(sum 's/^ *[0-9]+\/[0-9]+ Test +#[0-9]+: .*\*\*\*Skipped.*/1/p')
 printf '\n'
 [ "$skipped" -eq 0 ] || printf '%d skipped:\n%s\n' "$skipped" "$(grep -h '\*\*\*Skipped' "$log"/*.log)"
