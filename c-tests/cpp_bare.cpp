@@ -61,6 +61,22 @@ static void uses_it() {
     CHECK(*gort::blocking([p = std::make_unique<int>(3)]() mutable { return std::move(p); }) == 3);
     gort::blocking([&] { calls++; });
     CHECK(calls == 2);
+    {
+        const gort::context ctx = gort::context().with_timeout(1min);
+        const gort::context_hook hook(ctx, [&] {
+            numbers.send(2);
+            gort::exit_goroutine();
+        });
+        gort::group g(ctx);
+        g.go([](const gort::context& c) { return c.done().recv() ? RT_OK : RT_EBUSY; });
+        g.go([] { gort::exit_goroutine(); });
+        ctx.cancel();
+        CHECK(g.wait().code() == RT_EBUSY && g.ctx().why().canceled());
+        CHECK(numbers.recv() == 2);
+        gort::goroutine_local<std::string> own;
+        own.emplace("own");
+        CHECK(*own == "own" && own->size() == 3);
+    }
     const gort::syscall_scope blocks;
 }
 

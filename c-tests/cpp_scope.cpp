@@ -118,11 +118,20 @@ static void hooks() {
         EVENTUALLY(calls == 3);
     }
     {
+        // Nor does rt_goexit keep the destructor waiting.
+        const context over = context().with_timeout(0s);
+        const gort::context_hook leaves(over, [&] {
+            ++calls;
+            rt_goexit();
+        });
+        EVENTUALLY(calls == 4);
+    }
+    {
         // Never over, never called.
         const gort::context_hook never(context(), [&] { ++calls; });
         const gort::context_hook also(context().with_cancel(), [&] { ++calls; });
     }
-    CHECK_EQ(calls, 3);
+    CHECK_EQ(calls, 4);
 }
 
 static void groups() {

@@ -225,11 +225,13 @@ static void spawns(void *arg) {
 static void changing_keys(void) {
     int turn = 0;
     for (int i = 0; i < 2; i++) go(spawns, NULL);
-    const int64_t end = now_ns() + 300 * MS;
-    while (now_ns() < end) {
+    const int64_t end = now_ns() + 300 * MS, most = end + 60 * SECOND;
+    /* Until both have been called. */
+    while (now_ns() < end || atomic_load(&lives[0]) == 0 || atomic_load(&lives[1]) == 0) {
+        CHECK_OP(now_ns(), <, most);
         rt_key k = made(turn % 2 == 0 ? takes_even : takes_odd);
         atomic_store(&published, (uint64_t)k << 1 | (uint64_t)(turn % 2));
-        if (turn++ % 8 == 0) thread_sleep(20 * US);
+        if (turn++ % 7 == 0) thread_sleep(20 * US);
         CHECK_OK(rt_key_delete(k));
     }
     atomic_store(&stop, true);

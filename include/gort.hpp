@@ -1317,7 +1317,8 @@ struct hook_end {
     }
 };
 
-// The function of a hook. A call keeps it alive: it may destroy its own hook.
+// The function of a hook. A call keeps it alive: it may destroy its own hook. The call is over with the goroutine's
+// defers, so also where it leaves by rt_goexit, which runs no destructors.
 template <class F>
 class hook_task : public hook_end, public std::enable_shared_from_this<hook_task<F>> {
 public:
@@ -1325,14 +1326,22 @@ public:
     explicit hook_task(std::in_place_t, G&& f) : f_(std::forward<G>(f)) {}
 
     static void entry(void* self) {
-        const auto alive = static_cast<hook_task*>(self)->shared_from_this();
-        alive->on = self_id();
-        run_to_exit([&] { static_cast<void>(std::invoke(alive->f_)); });
-        rt_waitgroup_done(alive->running.native_handle());
+        auto& me = *static_cast<hook_task*>(self);
+        me.alive_ = me.shared_from_this();
+        me.on = self_id();
+        const bool at_the_end = rt_defer(ended, self) == RT_OK;
+        run_to_exit([&] { static_cast<void>(std::invoke(me.f_)); });
+        if (!at_the_end) ended(self);
     }
 
 private:
+    static void ended(void* self) {
+        const auto me = std::move(static_cast<hook_task*>(self)->alive_);
+        rt_waitgroup_done(me->running.native_handle());
+    }
+
     F f_;
+    std::shared_ptr<hook_task> alive_;
 };
 
 }  // namespace detail
