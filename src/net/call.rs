@@ -134,17 +134,25 @@ impl Use {
 
     /// Waits for readiness, if nothing has happened since the words were noted. False: such files have none.
     pub fn wait(&mut self, dirs: Dirs, seen: [Seen; 2], when: i64, reason: &'static CStr) -> Result<bool> {
-        if let Some(closed) = self.leave() {
-            return closed.and(Err(Error::Canceled));
-        }
         self.naps += 1;
         if self.naps > IN_VAIN && dirs != Dirs::BOTH {
+            if let Some(closed) = self.leave() {
+                return closed.and(Err(Error::Canceled));
+            }
             nap(when)?;
+            self.again()?;
         }
         let mut wanted = [Wanted::new(self.desc, self.fd, dirs, seen)];
-        let ended = desc::wait(&mut wanted, when, true, &Poller, reason)?;
-        if ended == Ended::Renewed {
-            self.try_enter().map_err(|_| Error::Canceled)?;
+        let (inside, life) = (&mut self.inside, &self.desc.life);
+        let ended = desc::wait(&mut wanted, when, true, &Poller, reason, || {
+            *inside = false;
+            if life.leave() {
+                crate::throw!("a call that parks was the last of a descriptor that is closed");
+            }
+        })?;
+        if self.inside {
+            // It has not left, so the number has not been given back: another tag is the news that it is another file since before this
+            // call, which is the one that it has tried.
             self.tag = self.desc.tag();
         } else {
             self.again()?;
@@ -152,9 +160,11 @@ impl Use {
         Ok(ended != Ended::NoEvents)
     }
 
-    /// Goes on after a wait, if the number still stands for the same file.
+    /// Goes on after a wait, if the number still stands for the same file. (A wait whose time was over already has not left.)
     pub fn again(&mut self) -> Result {
-        self.try_enter().map_err(|_| Error::Canceled)?;
+        if !self.inside {
+            self.try_enter().map_err(|_| Error::Canceled)?;
+        }
         if self.desc.tag() == self.tag { Ok(()) } else { Err(Error::Canceled) }
     }
 
@@ -197,11 +207,15 @@ pub fn may_block() -> Result<&'static M> {
 
 /// Closes a number that no call uses any more. That may take long, if what was written has to go out first.
 fn close_number(desc: &Desc, fd: i32) -> Result {
-    let closed = match may_block() {
-        Ok(m) => handshake::outside(m, || kernel::close(fd)),
-        Err(_) => kernel::close(fd),
+    let close = || {
+        let r = kernel::close(fd);
+        desc.life.closed();
+        r
     };
-    desc.life.closed();
+    let closed = match may_block() {
+        Ok(m) => handshake::outside(m, close),
+        Err(_) => close(),
+    };
     match closed {
         // The number is free all the same.
         Ok(_) | Err(libc::EINTR) => Ok(()),

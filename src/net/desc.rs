@@ -281,14 +281,15 @@ pub enum Ended {
 }
 
 /// Waits until something happens to one of the descriptors, at most until `when`. In a call on one descriptor (`alone`) its deadline
-/// counts too, and a file without events is no reason to wait; among others it just brings none. The caller is inside the
-/// kernel with none of them.
+/// counts too, and a file without events is no reason to wait; among others it just brings none. `leaves` is
+/// called under the locks when the caller is certain to park: a call on one descriptor is inside until then.
 pub fn wait(
     wanted: &mut [Wanted],
     when: i64,
     alone: bool,
     registry: &impl Registry,
     reason: &'static CStr,
+    leaves: impl FnOnce(),
 ) -> Result<Ended> {
     if wanted.len() > 1 {
         wanted.sort_unstable_by_key(|w| ptr::from_ref(w.desc).addr());
@@ -320,6 +321,7 @@ pub fn wait(
             unsafe { w.desc.sides[side].waiters.push_back(node) };
         }
     }
+    leaves();
     let how = park::park(wait, reason, all.commit());
     if let ([w], Woken::Ready) = (&*wanted, how)
         && w.dirs != Dirs::BOTH
@@ -356,6 +358,9 @@ fn begin(
     woken: &GList,
 ) -> Result<Option<Ended>> {
     for w in wanted {
+        if w.desc.life.is_closing() {
+            return Err(Error::Canceled);
+        }
         // First, so that nothing is registered for a number that is closed by now.
         if !w.begin_wait() {
             return Ok(Some(Ended::Again));

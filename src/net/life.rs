@@ -7,13 +7,15 @@
 //! ```text
 //! call                                         close
 //! 1 enter: calls += 1. CLOSING: undo, EBADF    1 enter; CLOSING set, by one closer
-//! 2 use the number                             2 new tag; wake everybody
+//! 2 use the number                             2 lock; new tag; wake everybody; unlock
 //! 3 leave: calls -= 1; the last of a CLOSING   3 leave, as any call does
 //!   one: FINAL set by compare-and-swap, and
 //!   the winner closes the number; then both
 //!   flags are cleared
 //! ```
-//! After a park a call enters again, and finds CLOSING, or another tag (2 comes before 3), or the same file as before.
+//! *Before a park* a call leaves with the record's lock in hand, having looked at CLOSING: either the closer's 2 comes after and
+//! wakes it, or it finds CLOSING. (It is never the last then: a closer before 2 is inside.)
+//! *After a park* a call enters again, and finds CLOSING, or another tag (2 comes before 3), or the same file as before.
 //!
 //! *FINAL.* Between the system's close and the clearing of the flags the number may already be another's, who must not be told that
 //! it is closed; before it, a call that begins must not get hold of the old file, of which no news will come. Neither can be told from
@@ -86,6 +88,11 @@ impl Life {
         self.0.fetch_or(CLOSING, AcqRel) & CLOSING == 0
     }
 
+    /// Whether it is being closed, and the number not yet given back.
+    pub fn is_closing(&self) -> bool {
+        self.0.load(Acquire) & (CLOSING | FINAL) == CLOSING
+    }
+
     /// The calling call may stay in the kernel for long.
     pub fn blocks(&self) {
         self.0.fetch_add(BLOCKED_ONE, AcqRel);
@@ -100,15 +107,6 @@ impl Life {
     pub fn others_leave_soon(&self) -> bool {
         let now = self.0.load(Acquire) & !(CLOSING | FINAL);
         (now & CALLS).saturating_sub(1) > now >> BLOCKED_SHIFT
-    }
-}
-
-/// Wrong on purpose: the models must find what it breaks.
-#[cfg(loom)]
-impl Life {
-    /// A call that looks, and does not count itself.
-    pub fn is_closing(&self) -> bool {
-        self.0.load(Acquire) & CLOSING != 0
     }
 }
 

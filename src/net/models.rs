@@ -1,7 +1,7 @@
 //! Models of waiting for descriptors: the code that ships, against a kernel that is a few atomics, in every interleaving within
 //! bounds. Variants that are wrong on purpose must fail: each stands behind the model that finds it.
 
-use super::desc::{self, Desc, Dirs, Ended, Registered, Registry, Wanted};
+use super::desc::{self, Desc, Dirs, Registered, Registry, Wanted};
 use super::life::{Closing, Life};
 use super::word::{Event, Word};
 use crate::error::{Error, Result};
@@ -116,19 +116,28 @@ impl World {
                 self.leaves();
                 return Ok(());
             }
-            self.leaves();
             let mut wanted = [Wanted::new(self.desc, 3, Dirs::READ, seen)];
-            let ended = desc::wait(&mut wanted, when, true, self, c"model")?;
+            let mut inside = true;
+            let ended = desc::wait(&mut wanted, when, true, self, c"model", || {
+                inside = false;
+                assert!(!self.desc.life.leave(), "the last one parks");
+            });
+            if let Err(e) = ended {
+                if inside {
+                    self.leaves();
+                }
+                return Err(e);
+            }
+            if inside {
+                tag = self.desc.tag();
+                continue;
+            }
             if self.enters().is_err() {
                 return Err(Error::Canceled);
             }
-            match ended {
-                Ended::Renewed => tag = self.desc.tag(),
-                _ if self.desc.tag() != tag => {
-                    self.leaves();
-                    return Err(Error::Canceled);
-                }
-                _ => {}
+            if self.desc.tag() != tag {
+                self.leaves();
+                return Err(Error::Canceled);
             }
         }
     }

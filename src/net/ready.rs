@@ -119,7 +119,8 @@ pub unsafe fn poll(fds: *mut pollfd, n: usize, timeout: Timeout) -> Result<usize
             (None, Err(_)) => return Ok(0),
         };
         room.map_err(|_| Error::NoMemory)?;
-        let r = if wanted.is_empty() { pause(when) } else { desc::wait(&mut wanted, when, false, &Poller, c"poll") };
+        let r =
+            if wanted.is_empty() { pause(when) } else { desc::wait(&mut wanted, when, false, &Poller, c"poll", || ()) };
         match r {
             Ok(_) => {}
             Err(Error::TimedOut) => return Ok(0),
