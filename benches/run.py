@@ -55,6 +55,7 @@ QUICK_SIZES = {
     "burners": 50,
     "entry": 100,
     "httpd": 1,
+    "echo": 300,
 }
 
 # Seconds, for httpd has no size of its own.
@@ -68,6 +69,9 @@ GROWTH_MEASURES = {
     "parked_release": growth.RELEASE,
     "parked_bytes": growth.MEMORY,
 }
+
+# Servers: they get one CPU, with one P, and the program that asks them another.
+SERVERS = {"echo"}
 
 # What the programs in Go share, as those in C share headers.
 GO_SHARED = ["burn.go", "late.go", "memory.go", "sleepers.go"]
@@ -171,7 +175,11 @@ def measure(procs: int, *program: object) -> dict[str, Value]:
     """Runs a bench once: {measure: value}."""
     values = {}
     env = {"RT_MAXPROCS": str(procs), "GOMAXPROCS": str(procs)}
-    for line in command([str(part) for part in program], env).splitlines():
+    args = [str(part) for part in program]
+    if Path(args[0]).name in SERVERS:
+        args = ["taskset", "-c", str(min(os.sched_getaffinity(0))), *args]
+        env["ECHO_CLIENT"] = str(build_c("echo_client"))
+    for line in command(args, env).splitlines():
         name, number, unit = line.split()
         values[name] = Value(float(number), unit)
     return values
@@ -324,7 +332,7 @@ def main() -> int:
         notes.append("Skipped: httpd. It takes wrk and http_parser, which `scripts/deps.sh bench` fetches.")
         names.remove("httpd")
     for name in names:
-        for procs in options.procs:
+        for procs in [1] if name in SERVERS else options.procs:
             try:
                 if name == "growth":
                     points += grow(go, procs, options)
