@@ -221,3 +221,28 @@ pub fn without_sigpipe(f: impl FnOnce() -> Answer) -> Answer {
         r
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sigpipe_stays_away() {
+        let mut ends = [0; 2];
+        // SAFETY: room for two descriptors; a disposition that is put back; the buffer is read during the call.
+        unsafe {
+            assert_eq!(libc::pipe2(ends.as_mut_ptr(), libc::O_CLOEXEC), 0);
+            assert_eq!(close(ends[0]), Ok(0));
+            // By default it would end the process.
+            let before = libc::signal(libc::SIGPIPE, libc::SIG_DFL);
+            let iov = [iovec { iov_base: c"x".as_ptr().cast_mut().cast(), iov_len: 1 }];
+            assert_eq!(without_sigpipe(|| writev(ends[1], &iov)), Err(libc::EPIPE));
+            // It is not merely pending.
+            let mut pending = 0u64;
+            assert!(call3(libc::SYS_rt_sigpending, &raw mut pending as usize, 8, 0).is_ok());
+            assert_eq!(pending & 1 << (libc::SIGPIPE - 1), 0);
+            libc::signal(libc::SIGPIPE, before);
+        }
+        assert_eq!(close(ends[1]), Ok(0));
+    }
+}

@@ -113,7 +113,7 @@ impl Word {
 }
 
 fn next_epoch(word: u64) -> u64 {
-    word & !LOW | (word + EPOCH_ONE) & LOW & !WAITERS
+    word & !LOW | ((word & LOW) + EPOCH_ONE) & LOW & !WAITERS
 }
 
 /// Wrong on purpose: the models must find what each of these breaks.

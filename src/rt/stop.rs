@@ -59,9 +59,13 @@ fn take_down() {
     global::end_threads();
     m::all().for_each(m::M::join);
     global::tear_down();
+    stack::wait_for_pins();
+    // A plain thread that ends gives its promises back under the same lock.
+    global::lock();
     m::all().for_each(|m| m.cache.drop_promises());
-    // SAFETY: there are no goroutines, and no cache knows a stack any more.
+    // SAFETY: there are no goroutines, no cache knows a stack any more, and nobody looks at one.
     unsafe { stack::release_all() };
+    global::unlock();
     RESERVED.store(0, Relaxed);
     STATE.store(DOWN, Release);
     LOCK.unlock();

@@ -74,7 +74,6 @@ pub struct G {
     pub since: AtomicI64,
 }
 
-// Sixty-four of them are whole pages: see records.rs.
 const _: () = assert!(size_of::<G>() == 192);
 
 // SAFETY: the header says who touches the cells, and the state word orders it.
@@ -161,8 +160,6 @@ pub struct Counts {
 }
 
 impl Counts {
-    pub const ZERO: Counts = Counts { sequence: 0, tickets: 0 };
-
     pub fn max(self, other: Counts) -> Counts {
         Counts { sequence: self.sequence.max(other.sequence), tickets: self.tickets.max(other.tickets) }
     }

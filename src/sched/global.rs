@@ -123,7 +123,7 @@ pub fn default_class() -> Class {
 
 /// Promises the stacks that the caches of so many Ps may hold. False when no memory is left.
 pub fn reserve(procs: u32, class: Class) -> bool {
-    stack::promise(class, P::stack_cache() * procs as usize)
+    stack::reserve(class, P::stack_cache() * procs as usize)
 }
 
 /// Sets the class of stacks that goroutines get unless they ask for another. Before any goroutine.

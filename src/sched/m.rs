@@ -361,6 +361,9 @@ unsafe extern "C" fn detach(m: *mut std::ffi::c_void) {
         g.on_thread.set(false);
         m.cache.put_record(g);
     }
+    // A stop of the runtime takes the promises back under the same lock.
+    global::lock();
     m.cache.flush(global::default_class());
+    global::unlock();
     free(m);
 }

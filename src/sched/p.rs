@@ -69,7 +69,7 @@ static IDS_TAKEN: AtomicI64 = AtomicI64::new(1);
 /// Adds one without a locked instruction: there is one writer.
 #[inline(always)]
 pub fn bump(counter: &AtomicI64) {
-    counter.store(counter.load(Relaxed) + 1, Relaxed);
+    counter.store(counter.load(Relaxed) + 1, Release);
 }
 
 impl SpawnCache {
@@ -163,11 +163,6 @@ impl SpawnCache {
     /// The stacks are gone, and with them what was promised.
     pub fn drop_promises(&self) {
         self.promises.set(0);
-    }
-
-    /// Goroutines spawned here less those that ended here.
-    pub fn balance(&self) -> i64 {
-        self.spawned.load(Relaxed) - self.ended.load(Relaxed)
     }
 }
 

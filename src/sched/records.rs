@@ -3,15 +3,15 @@
 //! Records live in chunks that are never unmapped, so a `&'static G` stays readable whatever happened to the
 //! goroutine: a stray ready reads a state word, not freed memory. Zeroed memory is a dead record.
 //!
-//! Sixty-four records make a group, which is whole pages. A group with free records is in `with_free`, and the lowest one is
-//! used first: so those above become free as a whole. A [`Sweep`] gives the memory of such a group back if nobody has used it
-//! since the sweep before. Then its records read as zero, which is dead; but the counts that tell one life of a record from
-//! the next must not start again, or an old token or ticket would be good once more. So the group keeps the highest of each,
-//! and a record that comes out of the table goes on from there.
+//! Sixty-four records make a group. The lowest group with a free record is used first: so those above become free as a whole.
+//! A [`Sweep`] gives the memory of such groups back if nobody has used them since the sweep before; in *units*, which are as
+//! many groups as make whole pages. Then their records read as zero, which is dead; but the counts that tell one life of a
+//! record from the next must not start again, or an old token or ticket would be good once more. So a group keeps the highest
+//! of each, and a record that comes out of the table goes on from there. What is known of the groups of a chunk stands behind
+//! its records.
 
 use super::g::{Counts, G, INDEX_BITS};
 use super::list::GList;
-use crate::sys::bits::Bits;
 use crate::sys::checkers::{self, Extent};
 use crate::sys::lock::{Rank, RawLock};
 use crate::sys::mem;
@@ -20,10 +20,14 @@ use std::ptr;
 use std::sync::atomic::{AtomicPtr, Ordering::*};
 
 const GROUP: usize = 64;
+/// Groups of a chunk: a bit each in a word.
 const GROUPS: usize = 64;
 /// Records of a chunk.
 const CHUNK: usize = GROUP * GROUPS;
 const CHUNKS: usize = (1 << INDEX_BITS) / CHUNK;
+/// Groups of 4 KiB pages are three of them; of larger ones so many that it comes out even.
+const SMALL_PAGE: usize = 4096;
+const _: () = assert!(GROUP * size_of::<G>() == 3 * SMALL_PAGE);
 
 /// The record a ticket names, if there is such a record.
 pub fn by_ticket(ticket: u64) -> Option<&'static G> {
@@ -47,9 +51,10 @@ fn record(index: usize) -> &'static G {
     at(TABLE[index / CHUNK].load(Acquire), index)
 }
 
+/// What is known of a group. Zeroed: none of it was ever handed out.
 struct Group {
-    /// A bit for each free record.
-    free: u64,
+    /// A bit for each record that is in use.
+    used: u64,
     /// From where the counts of records go on.
     counts: Counts,
     /// It was free as a whole when the last sweep came by, and nobody has used it since.
@@ -58,9 +63,23 @@ struct Group {
     resident: bool,
 }
 
+/// What is known of the groups of a chunk.
+struct Groups {
+    /// A bit for each that has no free record.
+    full: u64,
+    all: [Group; GROUPS],
+}
+
+/// The bytes of a chunk's records, and with its groups.
+const RECORDS: usize = CHUNK * size_of::<G>();
+const BYTES: usize = RECORDS + size_of::<Groups>();
+const _: () = assert!(RECORDS.is_multiple_of(align_of::<Groups>()));
+
 struct Table {
-    groups: Vec<Group>,
-    with_free: Bits,
+    /// Chunks there are.
+    chunks: usize,
+    /// Those below have no free record.
+    first: usize,
 }
 
 struct Records {
@@ -71,16 +90,14 @@ struct Records {
 // SAFETY: `table` is touched under the lock.
 unsafe impl Sync for Records {}
 
-static RECORDS: Records = Records {
-    lock: RawLock::new(Rank::Records),
-    table: UnsafeCell::new(Table { groups: Vec::new(), with_free: Bits::new() }),
-};
+static TABLE_OF_ALL: Records =
+    Records { lock: RawLock::new(Rank::Records), table: UnsafeCell::new(Table { chunks: 0, first: 0 }) };
 
 fn with<R>(f: impl FnOnce(&mut Table) -> R) -> R {
-    RECORDS.lock.lock();
+    TABLE_OF_ALL.lock.lock();
     // SAFETY: the lock is held, and `f` does not come back here.
-    let r = f(unsafe { &mut *RECORDS.table.get() });
-    RECORDS.lock.unlock();
+    let r = f(unsafe { &mut *TABLE_OF_ALL.table.get() });
+    TABLE_OF_ALL.lock.unlock();
     r
 }
 
@@ -88,18 +105,22 @@ fn with<R>(f: impl FnOnce(&mut Table) -> R) -> R {
 pub fn allocate(into: &GList, n: usize) -> bool {
     with(|table| {
         while into.len() < n
-            && let Some(number) = table.least()
+            && let Some(chunk) = table.least()
         {
-            let group = &mut table.groups[number];
+            let groups = table.groups(chunk);
+            let number = groups.full.trailing_ones() as usize;
+            let group = &mut groups.all[number];
             (group.idle, group.resident) = (false, true);
-            while into.len() < n && group.free != 0 {
-                let index = number * GROUP + group.free.trailing_zeros() as usize;
-                group.free &= group.free - 1;
+            while into.len() < n && group.used != u64::MAX {
+                let index = chunk * CHUNK + number * GROUP + group.used.trailing_ones() as usize;
+                group.used |= group.used + 1;
                 let g = record(index);
                 g.begin(index as u32, group.counts);
                 into.push_back(g);
             }
-            table.with_free.set(number, table.groups[number].free != 0);
+            if group.used == u64::MAX {
+                groups.full |= 1 << number;
+            }
         }
     });
     !into.is_empty()
@@ -109,73 +130,79 @@ pub fn allocate(into: &GList, n: usize) -> bool {
 pub fn release(from: &GList, n: usize) {
     with(|table| {
         for g in std::iter::from_fn(|| from.pop()).take(n) {
-            let index = g.index();
-            table.groups[index / GROUP].free |= 1 << (index % GROUP);
-            table.with_free.add(index / GROUP);
+            let (chunk, number) = (g.index() / CHUNK, g.index() % CHUNK / GROUP);
+            let groups = table.groups(chunk);
+            groups.all[number].used &= !(1 << (g.index() % GROUP));
+            groups.full &= !(1 << number);
+            table.first = table.first.min(chunk);
         }
     });
 }
 
 impl Table {
-    /// The lowest group with a free record; a new one if there is none, and memory for it.
+    /// What is known of a chunk that there is.
+    fn groups(&mut self, chunk: usize) -> &mut Groups {
+        debug_assert!(chunk < self.chunks);
+        let records = TABLE[chunk].load(Relaxed);
+        // SAFETY: it stands behind the records, in memory that is mapped for good and was zeroed; the table's lock is held, and
+        // with it the table borrowed.
+        unsafe { &mut *records.byte_add(RECORDS).cast::<Groups>() }
+    }
+
+    /// The lowest chunk with a free record; a new one if there is none, and memory for it.
     fn least(&mut self) -> Option<usize> {
-        if let Some(number) = self.with_free.least() {
-            return Some(number);
+        while self.first < self.chunks {
+            if self.groups(self.first).full != u64::MAX {
+                return Some(self.first);
+            }
+            self.first += 1;
         }
-        let number = self.groups.len();
-        let slot = TABLE.get(number / GROUPS)?;
-        if self.groups.try_reserve(1).is_err() || !self.with_free.make_room(number + 1) {
-            return None;
-        }
-        if slot.load(Relaxed).is_null() {
-            let bytes = CHUNK * size_of::<G>();
-            let low = mem::map(bytes)?;
-            checkers::holds_pointers(Extent { low, bytes });
-            slot.store(low.cast(), Release);
-        }
-        self.groups.push(Group { free: u64::MAX, counts: Counts::ZERO, idle: false, resident: false });
-        self.with_free.add(number);
-        Some(number)
+        let slot = TABLE.get(self.chunks)?;
+        let low = mem::map(BYTES)?;
+        checkers::holds_pointers(Extent { low, bytes: RECORDS });
+        slot.store(low.cast(), Release);
+        self.chunks += 1;
+        Some(self.first)
     }
 }
 
 /// Every record that was ever in use.
 pub fn all() -> impl Iterator<Item = &'static G> {
-    let groups = with(|table| table.groups.len());
+    let chunks = with(|table| table.chunks);
     // A group that was given back has nobody alive in it, and to look would bring it back.
-    let used = (0..groups).filter(|&n| with(|table| table.groups[n].resident));
-    used.flat_map(|n| (n * GROUP..(n + 1) * GROUP).map(record))
+    let resident = |n: &usize| with(|table| table.groups(n / GROUPS).all[n % GROUPS].resident);
+    (0..chunks * GROUPS).filter(resident).flat_map(|n| (n * GROUP..(n + 1) * GROUP).map(record))
 }
 
 /// For a fork: nobody else may be at the table.
 pub fn lock() {
-    RECORDS.lock.lock();
+    TABLE_OF_ALL.lock.lock();
 }
 
 pub fn unlock() {
-    RECORDS.lock.unlock();
+    TABLE_OF_ALL.lock.unlock();
 }
 
 /// A walk over all groups that gives back what was idle since the walk before.
 pub struct Sweep {
-    group: usize,
+    chunk: usize,
     left: bool,
 }
 
 impl Sweep {
     pub const fn new() -> Sweep {
-        Sweep { group: 0, left: false }
+        Sweep { chunk: 0, left: false }
     }
 
     /// Goes on until the walk is over (true) or `enough` says so, asked after each chunk.
     pub fn go_on(&mut self, mut enough: impl FnMut() -> bool) -> bool {
         loop {
             let is_over = with(|table| {
-                let end = (self.group + GROUPS).min(table.groups.len());
-                while self.group < end {
-                    self.group = self.look(table, self.group, end);
+                if self.chunk < table.chunks {
+                    self.left |= sweep(table, self.chunk);
+                    self.chunk += 1;
                 }
-                end == table.groups.len()
+                self.chunk == table.chunks
             });
             if is_over || enough() {
                 return is_over;
@@ -187,33 +214,41 @@ impl Sweep {
     pub fn has_left(&self) -> bool {
         self.left
     }
+}
 
-    /// Looks at a group, and at those behind it that go with it; all are of one chunk. Answers the next.
-    fn look(&mut self, table: &mut Table, first: usize, end: usize) -> usize {
-        let mut past = first;
-        while past < end {
-            let group = &mut table.groups[past];
-            if group.free != u64::MAX || !group.resident {
-                break;
-            }
-            if !std::mem::replace(&mut group.idle, true) {
-                self.left = true;
-                break;
-            }
-            let records = (past * GROUP..(past + 1) * GROUP).map(record);
-            group.counts = records.fold(group.counts, |counts, g| counts.max(g.counts()));
-            group.resident = false;
-            past += 1;
+/// Gives back what is idle of a chunk. True if something free is left in memory, which may be so at the next look.
+fn sweep(table: &mut Table, chunk: usize) -> bool {
+    let unit = (mem::page_size() / SMALL_PAGE).max(1);
+    let groups = table.groups(chunk);
+    let mut left = false;
+    // Idle units that lie side by side go in one call.
+    let mut run = 0..0;
+    for first in (0..GROUPS).step_by(unit) {
+        let all = &mut groups.all[first..(first + unit).min(GROUPS)];
+        let is_free = all.len() == unit && all.iter().all(|g| g.used == 0) && all.iter().any(|g| g.resident);
+        let is_idle = is_free && all.iter().all(|g| g.idle || !g.resident);
+        if is_free && !is_idle {
+            all.iter_mut().for_each(|g| g.idle = true);
+            left = true;
         }
-        if past > first {
-            let low = ptr::from_ref(record(first * GROUP)).cast_mut().cast();
-            // SAFETY: nobody owns these records, and nobody takes one while the lock is held. Late wakers may look: what they
-            // read is dead, before and after.
-            unsafe { mem::advise(low, (past - first) * GROUP * size_of::<G>(), libc::MADV_DONTNEED) };
-            return past;
+        if is_idle {
+            run = if run.end == first { run.start..first + unit } else { first..first + unit };
+            for (n, group) in all.iter_mut().enumerate().filter(|(_, g)| g.resident) {
+                let index = chunk * CHUNK + (first + n) * GROUP;
+                let records = (index..index + GROUP).map(record);
+                group.counts = records.fold(group.counts, |counts, g| counts.max(g.counts()));
+                group.resident = false;
+            }
         }
-        first + 1
+        if !run.is_empty() && (!is_idle || run.end >= GROUPS) {
+            let low = ptr::from_ref(record(chunk * CHUNK + run.start * GROUP)).cast_mut().cast();
+            // SAFETY: whole pages of records that nobody owns, and nobody takes one while the lock is held. Late wakers may
+            // look: what they read is dead, before and after.
+            unsafe { mem::advise(low, run.len() * GROUP * size_of::<G>(), libc::MADV_DONTNEED) };
+            run = 0..0;
+        }
     }
+    left
 }
 
 #[cfg(test)]
@@ -251,12 +286,12 @@ mod tests {
             }
         }
         let (g, before) = (middle.unwrap(), middle.unwrap().counts());
-        let group = g.index() / GROUP;
+        let (chunk, group) = (g.index() / CHUNK, g.index() % CHUNK / GROUP);
         release(&list, usize::MAX);
         for _ in 0..2 {
             assert!(Sweep::new().go_on(|| false));
         }
-        assert!(!with(|table| table.groups[group].resident));
+        assert!(!with(|table| table.groups(chunk).all[group].resident));
         assert!(allocate(&list, 3 * CHUNK));
         let again = std::iter::from_fn(|| list.pop()).inspect(|other| {
             if ptr::eq(*other, g) {

@@ -1,6 +1,7 @@
 //! Making goroutines: a record, an id, a promise of a stack, a place in the queue.
 
 use super::g::{EndHook, GoFn, Name};
+use super::p::SpawnCache;
 use super::{global, m, run};
 use crate::sys::stack::Class;
 use std::ffi::c_void;
@@ -60,14 +61,15 @@ pub fn own_end() -> Option<EndHook> {
 
 /// How many goroutines there ever were.
 pub fn total() -> i64 {
-    let on_ps: i64 = global::ever_ps().map(|p| p.cache.spawned.load(Relaxed)).sum();
-    let elsewhere: i64 = m::all().map(|m| m.cache.spawned.load(Relaxed)).sum();
+    let on_ps: i64 = global::ever_ps().map(|p| p.cache.spawned.load(Acquire)).sum();
+    let elsewhere: i64 = m::all().map(|m| m.cache.spawned.load(Acquire)).sum();
     on_ps + elsewhere
 }
 
 /// How many goroutines there are: spawned and not yet ended.
 pub fn count() -> i64 {
-    let on_ps: i64 = global::ever_ps().map(|p| p.cache.balance()).sum();
-    let elsewhere: i64 = m::all().map(|m| m.cache.balance()).sum();
-    on_ps + elsewhere
+    // The ends first: what is spawned and ends meanwhile may count, but never is one missed that is there.
+    let ended = |cache: &SpawnCache| cache.ended.load(Acquire);
+    let ended: i64 = global::ever_ps().map(|p| ended(&p.cache)).chain(m::all().map(|m| ended(&m.cache))).sum();
+    total() - ended
 }

@@ -37,13 +37,13 @@ pub fn at_mapping(base: *mut u8, slots: usize, size: usize, bytes: usize) -> Opt
     let wanted = slots.min(limit.saturating_sub(before));
     MADE.fetch_sub(slots - wanted, Relaxed);
     // SAFETY: the low ends of slots that nobody has used yet.
-    let mut made = (0..wanted).all(|n| unsafe { mem::deny(base.add(n * size), bytes) });
-    made &= wanted == slots || UNGUARDED.load(Relaxed);
-    if !made {
-        MADE.fetch_sub(wanted, Relaxed);
+    let made = (0..wanted).take_while(|&n| unsafe { mem::deny(base.add(n * size), bytes) }).count();
+    MADE.fetch_sub(wanted - made, Relaxed);
+    if made < slots && !UNGUARDED.load(Relaxed) {
+        MADE.fetch_sub(made, Relaxed);
         return None;
     }
-    Some(wanted)
+    Some(made)
 }
 
 /// Makes the guards of slots that are used for the first time: their low ends, `bytes` each.

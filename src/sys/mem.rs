@@ -42,6 +42,8 @@ pub const MADV_GUARD_INSTALL: c_int = 102;
 /// # Safety
 /// The range is mapped by [`map`], and losing or guarding its contents is what the caller wants.
 pub unsafe fn advise(addr: *mut u8, bytes: usize, advice: c_int) -> bool {
+    // The kernel rounds up, and would strike what lies behind.
+    debug_assert!(bytes.is_multiple_of(page_size()), "{bytes} bytes are not whole pages");
     if advice == MADV_GUARD_INSTALL && fails(Kind::Guard) {
         return false;
     }
@@ -105,7 +107,12 @@ unsafe fn advise_at_once(ranges: &[libc::iovec], advice: c_int) -> bool {
     // SAFETY: as the caller promises; the ranges are read only.
     let done =
         unsafe { libc::syscall(libc::SYS_process_madvise, PIDFD_SELF, ranges.as_ptr(), ranges.len(), advice, 0u32) };
-    REFUSED.fetch_or(done < 0, Relaxed);
+    if done < 0 {
+        // SAFETY: the calling thread's own errno.
+        let error = unsafe { *super::errno::location() };
+        // Not for want of memory, which may be there the next time.
+        REFUSED.fetch_or(matches!(error, libc::ENOSYS | libc::EBADF | libc::EPERM | libc::EINVAL), Relaxed);
+    }
     done as usize == wanted
 }
 

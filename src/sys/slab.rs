@@ -29,6 +29,8 @@ struct Slab {
     len: u8,
     cold: u8,
     floor: u8,
+    /// A look has come by since it was mapped.
+    seen: bool,
     /// Guards that count against the limit of mappings.
     guards: u8,
 }
@@ -92,7 +94,7 @@ impl Slabs {
     pub fn add(&mut self, base: *mut u8, slots: usize, guards: usize) {
         debug_assert!(0 < slots && slots <= SLOTS && guards <= slots);
         let (slots, guards) = (slots as u8, guards as u8);
-        let slab = Slab { base, slots, handed: 0, free: [0; SLOTS], len: 0, cold: 0, floor: 0, guards };
+        let slab = Slab { base, slots, handed: 0, free: [0; SLOTS], len: 0, cold: 0, floor: 0, seen: false, guards };
         let n = match self.unused.least() {
             Some(n) => {
                 self.unused.remove(n);
@@ -173,7 +175,7 @@ impl Slabs {
         let whole = self.whole(n)?;
         let slab = &mut self.slabs[n];
         let floor = std::mem::replace(&mut slab.floor, slab.len);
-        if slab.handed == 0 {
+        if !std::mem::replace(&mut slab.seen, true) {
             return None;
         }
         if floor == slab.handed && may_go(whole.slots) {
@@ -196,9 +198,9 @@ impl Slabs {
         Some(Idle::Slots(idle, range.len()))
     }
 
-    /// Whether any free slot holds memory.
-    pub fn has_warm(&mut self) -> bool {
-        self.warm.least().is_some()
+    /// Whether a look may find more the next time: a free slot holds memory, or a slab is new.
+    pub fn has_more(&mut self) -> bool {
+        self.warm.least().is_some() || self.slabs.iter().any(|s| !s.base.is_null() && !s.seen)
     }
 
     /// Files a slab under what it has.
@@ -274,16 +276,16 @@ mod tests {
     fn only_what_lay_there_all_the_time_is_idle() {
         let mut s = two(4);
         let (_, a) = take(&mut s, 4, 4);
+        assert!(s.look(0, SIZE, |_| true).is_none(), "in use");
         s.give(SIZE, &a[..3]);
         assert!(s.look(0, SIZE, |_| true).is_none(), "freed since");
-        assert!(s.has_warm());
+        assert!(s.has_more());
         let (_, b) = take(&mut s, 1, 1);
         s.give(SIZE, &b);
         let Some(Idle::Slots(tops, 2)) = s.look(0, SIZE, |_| true) else { panic!("two lay below the one in use") };
         assert!(tops[0] == a[0].top && tops[1] == a[1].top);
         let (kind, c) = take(&mut s, 3, 3);
         assert!(kind == Kind::Warm && c.len() == 1 && c[0] == b[0]);
-        assert!(!s.has_warm());
         let (kind, d) = take(&mut s, 3, 3);
         assert!(kind == Kind::Cold && d.len() == 2);
     }
@@ -300,7 +302,8 @@ mod tests {
         );
         assert!(s.whole(0).is_none());
         assert!(s.look(0, SIZE, |_| true).is_none());
-        assert!(s.look(1, SIZE, |_| true).is_none(), "never used: it holds nothing");
+        assert!(s.look(1, SIZE, |_| true).is_none(), "nobody may have come to use it yet");
+        assert!(matches!(s.look(1, SIZE, |_| true), Some(Idle::Slab(w)) if w.base == at(1000)));
         assert!(s.make_room(1));
         s.add(at(500), 1, 1);
         let (_, b) = take(&mut s, 1, 1);

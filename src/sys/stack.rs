@@ -8,9 +8,9 @@
 //! *Promises.* A goroutine gets its stack when it first runs, where nothing may fail any more. So spawning
 //! promises a slot: `promised <= mapped` always, and the pool grows, or refuses, at the promise. A cache of
 //! slots above the pool must be promised as well, since its slots are out of the pool's reach. Where a control group limits
-//! memory, growing asks whether the first pages of all slots that hold none would still fit.
+//! memory, a promise beyond what was granted asks whether the first pages of all promised slots that hold none still fit.
 //!
-//! *Giving back.* A freed slot keeps what it has touched, up to 16 KiB: [`Stack::settle`], called when its goroutine has
+//! *Giving back.* A freed slot keeps what it has touched, up to 64 KiB: [`Stack::settle`], called when its goroutine has
 //! ended, gives back what lies deeper. A [`Sweep`], made by the monitor twice a second while there is anything to find, gives
 //! back what no goroutine has used since the sweep before: memory of single slots, which keep their guards, and slabs as a
 //! whole, with their page tables, unless they are promised.
@@ -25,7 +25,7 @@
 use super::checkers::{self, Extent};
 use super::lock::{Rank, RawLock};
 use super::slab::{Idle, Kind, SLOTS, Slabs, Slot, Whole};
-use super::{errno, guard, mem, memory_limit};
+use super::{errno, futex, guard, mem, memory_limit};
 use std::cell::UnsafeCell;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::*};
 
@@ -36,8 +36,8 @@ pub const MAX_SIZE: usize = 1 << 37;
 /// The default, bytes.
 pub const DEFAULT_SIZE: usize = 256 << 10;
 
-/// What a freed stack keeps at most, bytes: deeper use is trimmed.
-const KEPT: usize = 16 << 10;
+/// What a freed stack keeps at most, bytes: deeper use is trimmed. To have it again costs some microseconds.
+const KEPT: usize = 64 << 10;
 const STEPS: usize = 4;
 const CLASSES: usize = 96;
 
@@ -178,10 +178,19 @@ impl Stack {
         self.0.top.wrapping_sub(depth).cast()
     }
 
-    /// From the lowest page that is in memory to the upper end, bytes; at least a page.
+    /// From the lowest page that is in memory to the upper end, bytes, as far as no gap as large as all above it is in between.
     fn resident(self, class: Class) -> usize {
-        let extent = self.extent(class);
-        extent.bytes - mem::first_resident(extent.low, extent.bytes).unwrap_or(extent.bytes - mem::page_size())
+        let (extent, page) = (self.extent(class), mem::page_size());
+        let mut depth = page;
+        let mut next = self.kept(class, page).max(2 * page).min(extent.bytes);
+        while depth < next {
+            let low = self.0.top.wrapping_sub(next);
+            match mem::first_resident(low, next - depth) {
+                Some(at) => (depth, next) = (next - at, (2 * next).min(extent.bytes)),
+                None => break,
+            }
+        }
+        depth
     }
 }
 
@@ -200,6 +209,10 @@ struct Pool {
 struct Inner {
     promised: usize,
     mapped: usize,
+    /// Slots that hold no memory.
+    empty: usize,
+    /// So many may be promised without asking whether there is memory for them.
+    granted: usize,
     slabs: Slabs,
     /// How many slots without memory go at a time: rises while there are no others.
     batch: usize,
@@ -209,7 +222,32 @@ struct Inner {
 
 impl Inner {
     const fn new() -> Inner {
-        Inner { promised: 0, mapped: 0, slabs: Slabs::new(), batch: 1, told: Vec::new() }
+        Inner { promised: 0, mapped: 0, empty: 0, granted: 0, slabs: Slabs::new(), batch: 1, told: Vec::new() }
+    }
+}
+
+impl Inner {
+    fn promise(&mut self, class: Class, n: usize) -> bool {
+        if self.promised + n > self.mapped && !grow(class, self, self.promised + n - self.mapped) {
+            return false;
+        }
+        self.promised += n;
+        true
+    }
+
+    /// Asks whether `n` more promised slots would find memory for their first pages, and for some more beyond them.
+    fn grant(&mut self, n: usize) -> bool {
+        /// What a goroutine costs besides the first page of its stack: its record, page tables and the like.
+        const BESIDES: usize = 1 << 10;
+        let room = memory_limit::headroom();
+        let (least, in_memory) = (self.promised + n, self.mapped - self.empty);
+        let fits = |promised: usize| {
+            let bytes = promised.saturating_sub(in_memory) * (mem::page_size() + BESIDES);
+            room.is_none_or(|room| bytes as u64 <= room)
+        };
+        let granted = [least + (least / 4).max(256), least].into_iter().find(|&n| fits(n));
+        self.granted = granted.unwrap_or(self.promised);
+        granted.is_some()
     }
 }
 
@@ -220,17 +258,18 @@ static POOLS: [Pool; CLASSES] = [const {
     Pool { is_used: AtomicBool::new(false), lock: RawLock::new(Rank::Stacks), inner: UnsafeCell::new(Inner::new()) }
 }; CLASSES];
 
-/// Slots of all classes that hold no memory: they may come to.
-static EMPTY: AtomicUsize = AtomicUsize::new(0);
-
 /// Promises `n` slots: [`take`] will find them. False if no memory is left.
 pub fn promise(class: Class, n: usize) -> bool {
     with(class, |inner| {
-        if inner.promised + n > inner.mapped && !grow(class, inner, inner.promised + n - inner.mapped) {
-            return false;
-        }
-        inner.promised += n;
-        true
+        (inner.promised + n <= inner.granted || errno::preserved(|| inner.grant(n))) && inner.promise(class, n)
+    })
+}
+
+/// The same for slots of which hardly any will ever be used.
+pub fn reserve(class: Class, n: usize) -> bool {
+    with(class, |inner| {
+        inner.granted += n;
+        inner.promise(class, n)
     })
 }
 
@@ -249,6 +288,7 @@ pub fn take(class: Class, out: &mut [Stack]) -> usize {
     let wanted = out.len().min(BATCH);
     let (kind, n) = with(class, |inner| {
         let (kind, n) = inner.slabs.take(class.size(), &mut slots[..wanted], inner.batch);
+        inner.empty -= if kind == Kind::Warm { 0 } else { n };
         inner.batch = if kind == Kind::Warm || checkers::on() { 1 } else { (inner.batch * 4).min(BATCH) };
         if kind == Kind::Fresh && checkers::on() {
             for slot in &slots[..n] {
@@ -262,13 +302,10 @@ pub fn take(class: Class, out: &mut [Stack]) -> usize {
     if kind == Kind::Fresh {
         guard::at_first_use(slots.iter().map(|s| s.top.wrapping_sub(class.size())), class.guard());
     }
-    if kind != Kind::Warm {
-        EMPTY.fetch_sub(n, Relaxed);
-        if n > 1 {
-            let page = mem::page_size();
-            // SAFETY: the upper pages of slots that are ours, each of which will be used soon.
-            unsafe { mem::populate(slots.iter().map(|s| s.top.wrapping_sub(page))) };
-        }
+    if kind != Kind::Warm && n > 1 {
+        let page = mem::page_size();
+        // SAFETY: the upper pages of slots that are ours, each of which will be used soon.
+        unsafe { mem::populate(slots.iter().map(|s| s.top.wrapping_sub(page))) };
     }
     out.iter_mut().zip(slots).for_each(|(to, from)| *to = Stack(*from));
     n
@@ -329,6 +366,10 @@ impl Sweep {
             return None;
         }
         with(class, |inner| {
+            if self.slab == 0 {
+                // What was granted for a flood is over with it.
+                inner.granted = inner.granted.min(inner.promised);
+            }
             while self.slab < inner.slabs.numbers() {
                 let n = self.slab;
                 self.slab += 1;
@@ -339,17 +380,18 @@ impl Sweep {
                         let lows = tops[..count].iter().map(|top| top.wrapping_sub(usable));
                         // SAFETY: free slots, which nobody takes while the lock is held.
                         unsafe { mem::advise_all(lows, usable, libc::MADV_DONTNEED) };
-                        EMPTY.fetch_add(count, Relaxed);
+                        inner.empty += count;
                         return Some(Idle::Slots(tops, count));
                     }
                     Some(Idle::Slab(whole)) => {
                         inner.mapped -= whole.slots;
+                        inner.empty -= whole.empty;
                         return Some(Idle::Slab(whole));
                     }
                     None => {}
                 }
             }
-            self.left |= inner.slabs.has_warm();
+            self.left |= inner.slabs.has_more();
             None
         })
     }
@@ -364,6 +406,13 @@ pub struct Pin(());
 pub fn pin() -> Pin {
     PINS.fetch_add(1, AcqRel);
     Pin(())
+}
+
+/// Waits until nobody looks at the stacks of others. Those who do make no calls that block.
+pub fn wait_for_pins() {
+    while PINS.load(Acquire) != 0 {
+        futex::nap(20_000);
+    }
 }
 
 impl Drop for Pin {
@@ -381,7 +430,6 @@ fn is_pinned() -> bool {
 fn unmap(class: Class, whole: Whole) {
     // SAFETY: mapped by `map_slabs`, perhaps as a part of more; nobody knows it any more.
     unsafe { mem::unmap(whole.base, whole.slots * class.size()) };
-    EMPTY.fetch_sub(whole.empty, Relaxed);
     guard::unmapped(whole.guards);
 }
 
@@ -429,14 +477,17 @@ pub fn forget_all() {
             *inner = Inner::new();
         });
     }
-    EMPTY.store(0, Relaxed);
+    // Whoever looked at stacks was another thread.
+    PINS.store(0, Relaxed);
 }
 
 fn with<R>(class: Class, f: impl FnOnce(&mut Inner) -> R) -> R {
     let pool = class.pool();
     pool.lock.lock();
     // SAFETY: the lock is held, and `f` does not come back here.
-    let r = f(unsafe { &mut *pool.inner.get() });
+    let inner = unsafe { &mut *pool.inner.get() };
+    let r = f(inner);
+    debug_assert!(inner.promised <= inner.mapped && inner.empty <= inner.mapped);
     pool.lock.unlock();
     r
 }
@@ -448,15 +499,10 @@ fn grow(class: Class, inner: &mut Inner, need: usize) -> bool {
 }
 
 fn map_slabs(class: Class, inner: &mut Inner, slots: usize) -> bool {
-    /// What a goroutine costs besides the first page of its stack: its record, page tables and the like.
-    const BESIDES: usize = 1 << 10;
     let Some(bytes) = class.size().checked_mul(slots) else {
         return false;
     };
-    let empty = EMPTY.load(Relaxed) + slots;
-    if memory_limit::headroom().is_some_and(|room| (empty * (mem::page_size() + BESIDES)) as u64 > room)
-        || !inner.slabs.make_room(slots.div_ceil(class.slots()))
-    {
+    if !inner.slabs.make_room(slots.div_ceil(class.slots())) {
         return false;
     }
     let Some(base) = mem::map(bytes) else {
@@ -476,7 +522,7 @@ fn map_slabs(class: Class, inner: &mut Inner, slots: usize) -> bool {
     }
     inner.mapped += slots;
     class.pool().is_used.store(true, Relaxed);
-    EMPTY.fetch_add(slots, Relaxed);
+    inner.empty += slots;
     true
 }
 
