@@ -136,15 +136,10 @@ pub fn wake_if_deep() {
 
 fn watch(when_idle: fn()) {
     thread::short_slices(500_000);
-    // It runs timers, whose functions are spawned and whose channels are served as from any M. Without memory for one, others
-    // run them later.
-    let m = m::allocate();
-    if let Some(m) = m {
-        m.bind_worker();
-        m.urgent.set(true);
-    }
-    let mut rounds =
-        Rounds { watches: [Watch::NONE; global::MAX_PROCS], valve_since: 0, valve: VALVE, has_m: m.is_some() };
+    // It runs timers, whose functions are spawned and whose channels are served as from any M. While there is no memory for
+    // one, others run them later.
+    let mut m: Option<&'static M> = None;
+    let mut rounds = Rounds { watches: [Watch::NONE; global::MAX_PROCS], valve_since: 0, valve: VALVE, has_m: false };
     let mut idle_rounds = 0;
     let mut sweeper = Sweeper::new();
     loop {
@@ -155,6 +150,13 @@ fn watch(when_idle: fn()) {
                 m.unbind_worker();
             }
             return;
+        }
+        if m.is_none() {
+            m = m::allocate().inspect(|m| {
+                m.bind_worker();
+                m.urgent.set(true);
+            });
+            rounds.has_m = m.is_some();
         }
         let all_made = make_threads();
         let now = clock::now();

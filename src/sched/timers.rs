@@ -118,6 +118,9 @@ pub struct Timers {
     /// The earliest time in the heap or among the spares, or NEVER. Written under the lock.
     earliest: AtomicI64,
     dead: AtomicUsize,
+    /// A model says that no memory is left. Under the lock.
+    #[cfg(loom)]
+    full: Cell<bool>,
     /// How many forks lie before it: the heap of a P of the parent's is nobody's in the child.
     #[cfg(not(loom))]
     forks: u32,
@@ -147,6 +150,8 @@ impl Timers {
             spares: Cell::new(None),
             earliest: AtomicI64::new(NEVER),
             dead: AtomicUsize::new(0),
+            #[cfg(loom)]
+            full: Cell::new(false),
             #[cfg(not(loom))]
             forks: FORKS.load(Relaxed),
         }
@@ -279,13 +284,30 @@ impl Timers {
         self.lock.lock();
         // SAFETY: the lock is held.
         let heap = unsafe { &mut *self.heap.get() };
-        if !heap.reserve(1) {
+        if !self.has_room(heap) {
             self.lock.unlock();
             return Err(NoMemory);
         }
         heap.push(when, entry);
         self.comes_no_later(when);
         Ok(())
+    }
+
+    /// Whether there is room for one more entry. Under the lock.
+    fn has_room(&self, heap: &mut Heap<Entry>) -> bool {
+        #[cfg(loom)]
+        if self.full.get() {
+            return false;
+        }
+        heap.reserve(1)
+    }
+
+    /// From here on no memory is left for entries, or there is some again.
+    #[cfg(loom)]
+    pub fn set_full(&self, full: bool) {
+        self.lock.lock();
+        self.full.set(full);
+        self.lock.unlock();
     }
 
     /// There is an entry for this time. Under the lock.
@@ -447,7 +469,7 @@ impl Timers {
                 self.one_dead_less();
                 // SAFETY: the entry is off the list, and with it goes its reference.
                 unsafe { (t.forget)(t) };
-            } else if heap.reserve(1) {
+            } else if self.has_room(heap) {
                 heap.push(when, Entry::Timer(t, number));
             } else if due.is_none() && when <= now {
                 due = Some((t, number));

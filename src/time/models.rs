@@ -150,9 +150,33 @@ fn loom_timer_reset_to_later_against_firing() {
 /// A reset to an earlier time, on another P: the new entry fires once, also while the old one comes up, which is dead.
 #[test]
 fn loom_timer_reset_to_earlier_against_firing() {
-    bounded(3, || {
+    reset_to_earlier(|| (), || (), &[31]);
+}
+
+/// The same where neither heap has room, so that the timer's own entry is on a list when it is reset. It stays with the first
+/// P, which may run it.
+#[test]
+fn loom_timer_reset_without_memory_against_firing() {
+    reset_to_earlier(|| full(true), || (), &[30, 31]);
+}
+
+/// The same, and there is room again when the first comes up.
+#[test]
+fn loom_timer_reset_without_memory_against_memory() {
+    reset_to_earlier(|| full(true), || full(false), &[30, 31]);
+}
+
+/// No memory is left for entries, or there is some again.
+fn full(full: bool) {
+    (0..2).for_each(|p| home::heap(p).set_full(full));
+}
+
+fn reset_to_earlier(first: fn(), firing: fn(), times: &'static [i64]) {
+    bounded(3, move || {
+        first();
         let t = Timer::feeding(30, 0).unwrap();
         let firing = thread::spawn(move || {
+            firing();
             run(0, 30);
             received(t)
         });
@@ -162,7 +186,10 @@ fn loom_timer_reset_to_earlier_against_firing() {
         let late = received(t);
         let early = firing.join().unwrap();
         match pending {
-            true => assert!(matches!((early, late), (Some(31), None) | (None, Some(31))), "{early:?} {late:?}"),
+            true => assert!(
+                early.is_some() != late.is_some() && early.or(late).is_some_and(|at| times.contains(&at)),
+                "{early:?} {late:?}"
+            ),
             false => assert_eq!((early, late), (Some(30), Some(31))),
         }
         run(0, 40);
@@ -176,7 +203,18 @@ fn loom_timer_reset_to_earlier_against_firing() {
 /// The same on the same P, and the timer is freed at once: two entries, and each gives its reference back.
 #[test]
 fn loom_timer_reset_and_free_against_firing() {
-    bounded(3, || {
+    reset_and_free(|| ());
+}
+
+/// The same without room in the heap: one entry, which is changed in its place.
+#[test]
+fn loom_timer_reset_and_free_without_memory() {
+    reset_and_free(|| full(true));
+}
+
+fn reset_and_free(first: fn()) {
+    bounded(3, move || {
+        first();
         let t = Timer::feeding(30, 0).unwrap();
         let firing = thread::spawn(|| run(0, 30));
         assert!(t.reset(20), "nobody has received");
@@ -247,6 +285,26 @@ fn loom_timer_moved_against_firing() {
     });
 }
 
+/// The same while an owner resets it, and no memory is left: its own entry is found wherever it is by then.
+#[test]
+fn loom_timer_moved_without_memory_against_reset() {
+    bounded(3, || {
+        full(true);
+        let t = Timer::feeding(30, 0).unwrap();
+        let moving = thread::spawn(|| assert!(home::heap(1).take_over(home::heap(0))));
+        assert!(t.reset(20));
+        moving.join().unwrap();
+        (0..2).for_each(|p| run(p, 19));
+        assert_eq!(received(t), None, "too early");
+        (0..2).for_each(|p| run(p, 20));
+        assert_eq!(received(t), Some(20));
+        (0..2).for_each(|p| run(p, 40));
+        assert_eq!(received(t), None, "once");
+        t.free();
+        all_over();
+    });
+}
+
 /// The runtime stops and with it every timer, while an owner resets one.
 #[test]
 fn loom_timer_lost_against_reset() {
@@ -256,6 +314,20 @@ fn loom_timer_lost_against_reset() {
         if !t.reset(20) {
             assert!(t.stop(), "stopped before the reset, and once only");
         }
+        stopping.join().unwrap();
+        t.free();
+        all_over();
+    });
+}
+
+/// The same without memory. A reset that comes meanwhile may be undone; the runtime refuses it while it stops.
+#[test]
+fn loom_timer_lost_without_memory_against_reset() {
+    bounded(3, || {
+        full(true);
+        let t = Timer::feeding(30, 0).unwrap();
+        let stopping = thread::spawn(|| home::heap(0).clear());
+        t.reset(20);
         stopping.join().unwrap();
         t.free();
         all_over();
