@@ -50,6 +50,7 @@ step ruff $ruff check --config scripts/ruff.toml --exclude target .
 step ruff-format $ruff format --check --config scripts/ruff.toml --exclude target .
 step fmt cargo fmt --check -- --color never
 step clippy cargo clippy --all-targets -- -D warnings
+step clippy-faults cargo clippy --all-targets --features fault-injection -- -D warnings
 step rust cargo test
 step loom loom
 step library make -s lib
