@@ -5,20 +5,25 @@
 //!   worker_main+0x3a (./server)
 //!   started at worker_main (./server)
 //! ```
-//! It takes no locks and stops nobody: each record is read as it is, and a goroutine that runs meanwhile may show what it no
-//! longer is. Only parked goroutines show a stack.
+//! It stops nobody: each record is read as it is, and a goroutine that runs meanwhile may show what it no longer is. Only
+//! parked goroutines show a stack.
+//!
+//! The descriptor may be as slow as it likes: its reader may even be a goroutine of this process. So whatever others wait for
+//! is held only while a goroutine is looked at ([`Picture`]): the lock of names, that of the table of records, and the pin
+//! that keeps stacks mapped. Nothing is held while it is written.
 
 use super::frames::{self, Code};
-use crate::sched::g::{self, G};
+use crate::sched::g::{self, G, GoFn, Name};
 use crate::sched::state::Kind;
 use crate::sched::{deepest, global, m, monitor, records, spawn};
+use crate::sys::stack::{self, Class, Stack};
 use crate::sys::text::Lossy;
-use crate::sys::{checkers, clock, errno, stack, thread};
+use crate::sys::{checkers, clock, errno, thread};
 use std::ffi::{CStr, c_int};
 use std::fmt::{self, Write};
 use std::os::fd::RawFd;
 use std::ptr;
-use std::sync::atomic::{AtomicI32, Ordering::*};
+use std::sync::atomic::{AtomicI32, Ordering::*, fence};
 
 /// Return addresses shown of one goroutine.
 const FRAMES: usize = 16;
@@ -109,8 +114,9 @@ pub fn fault(address: *const u8, sp: *const u8) {
     let _ = overflow(&mut out, g, class.size() >> 10);
     out.flush();
     let code = Code::of_process();
-    let _ = frames_of(&mut out, &code, g, sp.max(extent.low));
-    let _ = started(&mut out, &code, g);
+    let frames = frames_of(&code, stack, class, sp.max(extent.low));
+    let _ = show_frames(&mut out, &code, &frames);
+    let _ = own_start(&mut out, &code, g);
     out.flush();
 }
 
@@ -118,11 +124,7 @@ fn overflow(out: &mut Out, g: &'static G, kib: usize) -> fmt::Result {
     write!(out, "gort: stack overflow: goroutine {}", g.id.load(Relaxed))?;
     // Without the lock: it is the goroutine's own, and only its end drops the name.
     // SAFETY: null, or a name that lives as long as the goroutine.
-    if let Some(name) = unsafe { g.name.load(Acquire).as_ref() }
-        && let Ok(name) = CStr::from_bytes_until_nul(&name.0)
-    {
-        write!(out, " \"{}\"", Lossy(name.to_bytes()))?;
-    }
+    name(out, unsafe { g.name.load(Acquire).as_ref() })?;
     writeln!(
         out,
         " has used up its {kib} KiB; rt_go_with (stack_size) or RT_STACK_SIZE give it more, rt_blocking a thread's"
@@ -131,64 +133,152 @@ fn overflow(out: &mut Out, g: &'static G, kib: usize) -> fmt::Result {
 
 fn one_hog(out: &mut Out, g: &'static G, held: i64, sp: *const u8) -> fmt::Result {
     write!(out, "gort: hog: goroutine {}", g.id.load(Relaxed))?;
-    name(out, g)?;
+    name(out, g::name_of(g).as_ref())?;
     writeln!(out, " held its processor for {} ms and more:", held / 1_000_000)?;
     let code = Code::of_process();
-    frames_of(out, &code, g, sp)?;
-    started(out, &code, g)
+    let stack = g.stack.get();
+    if !stack.is_none() {
+        show_frames(out, &code, &frames_of(&code, stack, g.class.get(), sp))?;
+    }
+    own_start(out, &code, g)
 }
 
 fn everything(out: &mut Out) -> fmt::Result {
     let procs = global::procs();
     let threads = if procs == 0 { 0 } else { monitor::threads() };
     writeln!(out, "gort {}: {} goroutines, {threads} threads, {procs} Ps", env!("CARGO_PKG_VERSION"), spawn::count())?;
-    let (code, now) = (Code::of_process(), clock::now());
-    let _pin = stack::pin();
+    let code = Code::of_process();
     if let Some(d) = deepest::so_far() {
         write!(out, "deepest stack of those that ended: {} of {} KiB, started at ", d.bytes >> 10, d.of >> 10)?;
         show(out, &code, d.entry)?;
     }
-    for g in records::all().filter(|g| !g.is_thread.get() && g.word.is_alive()) {
-        goroutine(out, &code, g, now)?;
+    for picture in records::all().filter_map(|g| Picture::of(g, &code)) {
+        goroutine(out, &code, &picture)?;
     }
     Ok(())
 }
 
-fn goroutine(out: &mut Out, code: &Code, g: &'static G, now: i64) -> fmt::Result {
-    write!(out, "\ngoroutine {}", g.id.load(Relaxed))?;
-    name(out, g)?;
-    let waiting = g.word.waiting();
-    match waiting {
-        Some(_) => writeln!(out, " [{}{}]:", reason(g), Since(now - g.since.load(Relaxed)))?,
-        None => writeln!(out, " [{}]:", g.word.name())?,
-    }
-    if let Some(token) = waiting {
-        frames_of(out, code, g, g.sp.get())?;
-        if !g.word.is_waiting(token) {
-            out.write_str("  (it has gone on meanwhile)\n")?;
-        }
-    }
-    started(out, code, g)
+/// What a dump shows of a goroutine, copied.
+struct Picture {
+    id: i64,
+    name: Option<Name>,
+    state: State,
+    /// It waited when the look began, and no longer when that was over.
+    has_gone_on: bool,
+    entry: Option<GoFn>,
+    /// How much of its stack it has used, of how much.
+    depth: Option<(usize, usize)>,
+    frames: Frames,
 }
 
-fn name(out: &mut Out, g: &'static G) -> fmt::Result {
-    g::with_name(g, |name| match name.and_then(|n| CStr::from_bytes_until_nul(&n.0).ok()) {
+#[derive(Clone, Copy)]
+enum State {
+    /// Why, and for how many ns.
+    Waits(Lossy<'static>, i64),
+    Other(&'static str),
+}
+
+/// Return addresses, the innermost first.
+struct Frames {
+    addresses: [usize; FRAMES],
+    len: usize,
+}
+
+impl Frames {
+    const NONE: Frames = Frames { addresses: [0; FRAMES], len: 0 };
+}
+
+impl Picture {
+    /// Takes a picture, if the record is a goroutine's. One that is neither here nor there is looked at again, within reason.
+    fn of(g: &'static G, code: &Code) -> Option<Picture> {
+        const LOOKS: usize = 4;
+        let mut last = None;
+        for _ in 0..LOOKS {
+            let (picture, is_sharp) = Picture::at_once(g, code)?;
+            last = Some(picture);
+            if is_sharp {
+                break;
+            }
+        }
+        last
+    }
+
+    /// One look, and whether all that it saw was of one goroutine. Nothing here blocks: see [`stack::Pin`].
+    fn at_once(g: &'static G, code: &Code) -> Option<(Picture, bool)> {
+        let _pin = stack::pin();
+        // The word before all else: what is read behind it is as new as the life that it tells of.
+        if !g.word.is_alive() || g.is_thread.get() {
+            return None;
+        }
+        let waiting = g.word.waiting();
+        let id = g.id.load(Relaxed);
+        let state = match waiting {
+            Some(_) => State::Waits(reason(g), clock::now() - g.since.load(Relaxed)),
+            None => State::Other(g.word.name()),
+        };
+        let (sp, stack, class) = (g.sp.get(), g.stack.get(), g.class.get());
+        let (name, entry) = (g::name_of(g), g.entry.get());
+        // A goroutine may have ended in between, and its record be another's by now: then the class need not be that of the
+        // stack, and what lies below the stack is a guard. What was read is read before the word is again.
+        fence(Acquire);
+        let is_sharp = match waiting {
+            Some(token) => g.word.is_waiting(token),
+            None => g.word.is_alive() && g.id.load(Relaxed) == id,
+        };
+        let (mut depth, mut frames) = (None, Frames::NONE);
+        // From here on the goroutine may end, and its stack be another's: it stays mapped, and its guard where it is.
+        if is_sharp && !stack.is_none() {
+            if waiting.is_some() {
+                frames = frames_of(code, stack, class, sp);
+            }
+            depth = Some(depth_of(stack, class));
+        }
+        let has_gone_on = waiting.is_some_and(|token| !g.word.is_waiting(token));
+        Some((Picture { id, name, state, has_gone_on, entry, depth, frames }, is_sharp))
+    }
+}
+
+fn goroutine(out: &mut Out, code: &Code, picture: &Picture) -> fmt::Result {
+    write!(out, "\ngoroutine {}", picture.id)?;
+    name(out, picture.name.as_ref())?;
+    match picture.state {
+        State::Waits(reason, since) => writeln!(out, " [{reason}{}]:", Since(since))?,
+        State::Other(state) => writeln!(out, " [{state}]:")?,
+    }
+    show_frames(out, code, &picture.frames)?;
+    if picture.has_gone_on {
+        out.write_str("  (it has gone on meanwhile)\n")?;
+    }
+    started(out, code, picture.entry, picture.depth)
+}
+
+fn name(out: &mut Out, name: Option<&Name>) -> fmt::Result {
+    match name.and_then(|n| CStr::from_bytes_until_nul(&n.0).ok()) {
         Some(name) => write!(out, " \"{}\"", Lossy(name.to_bytes())),
         None => Ok(()),
-    })
+    }
 }
 
 /// Where it was started, and how deep its stack went so far.
-fn started(out: &mut Out, code: &Code, g: &'static G) -> fmt::Result {
-    let Some(f) = g.entry.get() else { return Ok(()) };
+fn started(out: &mut Out, code: &Code, entry: Option<GoFn>, depth: Option<(usize, usize)>) -> fmt::Result {
+    let Some(f) = entry else { return Ok(()) };
     out.write_str("  started at ")?;
     show(out, code, f as usize)?;
-    let (stack, class) = (g.stack.get(), g.class.get());
-    if stack.is_none() {
-        return Ok(());
+    match depth {
+        Some((bytes, of)) => writeln!(out, "  stack: {} of {} KiB used", bytes >> 10, of >> 10),
+        None => Ok(()),
     }
-    let depth = checkers::unreported(|| stack.depth(class));
-    writeln!(out, "  stack: {} of {} KiB used", depth >> 10, class.size() >> 10)
+}
+
+/// Bytes used of a stack, and bytes of it.
+fn depth_of(stack: Stack, class: Class) -> (usize, usize) {
+    (checkers::unreported(|| stack.depth(class)), class.size())
+}
+
+/// Where the goroutine was started and how deep it went, of the caller's own.
+fn own_start(out: &mut Out, code: &Code, g: &'static G) -> fmt::Result {
+    let (stack, class) = (g.stack.get(), g.class.get());
+    started(out, code, g.entry.get(), (!stack.is_none()).then(|| depth_of(stack, class)))
 }
 
 /// Why it waits: what the caller of a park said, or the kind of wait.
@@ -215,22 +305,23 @@ impl fmt::Display for Since {
     }
 }
 
-/// The frames of a goroutine from `sp` on.
-fn frames_of(out: &mut Out, code: &Code, g: &'static G, sp: *const u8) -> fmt::Result {
-    let top = g.stack.get().top().cast_const();
-    let size = g.class.get().size() - g.class.get().guard();
-    if sp.is_null() || top.is_null() || !(top.wrapping_sub(size)..top).contains(&sp) {
-        return Ok(());
+/// The frames on a stack from `sp` on. The stack stays mapped: it is the caller's own, or a pin is on.
+fn frames_of(code: &Code, stack: Stack, class: Class, sp: *const u8) -> Frames {
+    let mut frames = Frames::NONE;
+    let (low, top) = (stack.extent(class).low.cast_const(), stack.top().cast_const());
+    if (low..top).contains(&sp) {
+        // SAFETY: from the saved stack pointer to the top of a slot, above its guard.
+        frames.len = checkers::unreported(|| unsafe { code.scan(sp, top, &mut frames.addresses) });
+        checkers::counts_as_written(&mut frames.addresses);
     }
-    let mut result = Ok(());
-    // SAFETY: from the saved stack pointer to the top of the goroutine's own slot, above its guard. It stays mapped: it is the
-    // caller's own, or a pin is on.
-    checkers::unreported(|| unsafe {
-        code.scan(sp, top, FRAMES, |place| {
-            result = result.and_then(|()| out.write_str("  ")).and_then(|()| line(out, place));
-        });
-    });
-    result
+    frames
+}
+
+fn show_frames(out: &mut Out, code: &Code, frames: &Frames) -> fmt::Result {
+    frames.addresses[..frames.len].iter().try_for_each(|&address| {
+        out.write_str("  ")?;
+        show(out, code, address)
+    })
 }
 
 fn show(out: &mut Out, code: &Code, address: usize) -> fmt::Result {

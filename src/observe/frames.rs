@@ -101,26 +101,25 @@ impl Code {
         self.segments[..self.len].iter().any(|&(start, end)| address >= start + 7 && address <= end)
     }
 
-    /// Calls `found` for what look like return addresses between `sp` and `top`, the innermost first, at most `most`.
+    /// Fills `found` with what look like return addresses between `sp` and `top`, the innermost first, and answers how many.
+    /// It only reads: names are for [`place`] to find, later.
     ///
     /// # Safety
     /// The words from `sp` to `top` are readable. They may change meanwhile; then what is found is of no one moment. No
     /// object has been unloaded since [`of_process`](Self::of_process).
-    pub unsafe fn scan(&self, sp: *const u8, top: *const u8, most: usize, mut found: impl FnMut(&Place<'_>)) {
-        let mut left = most;
+    pub unsafe fn scan(&self, sp: *const u8, top: *const u8, found: &mut [usize]) -> usize {
+        let mut n = 0;
         let mut at = sp.cast::<usize>();
-        while left > 0 && at.cast::<u8>() < top {
+        while n < found.len() && at.cast::<u8>() < top {
             // SAFETY: within the range that the caller vouches for.
             let word = unsafe { at.read_volatile() };
             at = at.wrapping_add(1);
             // SAFETY: seven bytes before the address are inside a segment of code.
-            if !self.has_before(word) || !unsafe { follows_call(word) } {
-                continue;
-            }
-            if let Some(place) = place(&self.symbols, word) {
-                found(&place);
-                left -= 1;
+            if self.has_before(word) && unsafe { follows_call(word) } {
+                found[n] = word;
+                n += 1;
             }
         }
+        n
     }
 }

@@ -86,7 +86,8 @@ pub struct EndHook {
     pub arg: *const (),
 }
 
-/// A name in memory of its own.
+/// A name, as text that ends with a zero.
+#[derive(Clone, Copy)]
 pub struct Name(pub [u8; 64]);
 
 /// Tickets: the low 27 bits are the record's index, the rest counts. Counting starts at 1, so no
@@ -95,8 +96,9 @@ pub struct Name(pub [u8; 64]);
 pub const INDEX_BITS: u32 = 27;
 
 impl G {
-    /// For dumps: why and since when it waits. The time is the monitor's, 10 ms coarse, since reading the clock costs more
-    /// than a park.
+    /// For dumps: why and since when it waits. The time is that of the monitor's latest round, since reading the clock costs
+    /// more than a park. Rounds are at most 5 ms apart while anybody runs. Who waits again right after the monitor's deep
+    /// sleep, before its first round, seems to have waited since that sleep began.
     #[inline]
     pub fn begins_to_wait(&self, reason: *const c_char) {
         self.reason.store(reason.cast_mut(), Relaxed);
@@ -167,13 +169,13 @@ impl Counts {
 
 static NAMES: RawLock = RawLock::new(Rank::Names);
 
-/// Looks at a goroutine's name, which stays while `f` runs.
-pub fn with_name<R>(g: &G, f: impl FnOnce(Option<&Name>) -> R) -> R {
+/// A goroutine's name. A copy: whoever shows it may be slow, and every goroutine with a name waits for this lock at its end.
+pub fn name_of(g: &G) -> Option<Name> {
     NAMES.lock();
     // SAFETY: null, or made by Box::into_raw; `drop_name` waits for the lock.
-    let r = f(unsafe { g.name.load(Acquire).as_ref() });
+    let name = unsafe { g.name.load(Acquire).as_ref() }.copied();
     NAMES.unlock();
-    r
+    name
 }
 
 /// The goroutine ends: so does its name.

@@ -9,7 +9,7 @@
 //!
 //! Without a checker all of this costs one load and one branch a switch ([`on`]).
 //!
-//! From sanitizer/common_interface_defs.h, asan_interface.h, lsan_interface.h, and from valgrind.h.
+//! From sanitizer/common_interface_defs.h, asan_interface.h, lsan_interface.h, and from valgrind.h and memcheck.h.
 
 use std::ffi::{CStr, c_void};
 use std::ptr;
@@ -175,6 +175,14 @@ pub fn unreported<R>(f: impl FnOnce() -> R) -> R {
     let r = f();
     valgrind(CHANGE_ERR_DISABLEMENT, usize::MAX, 0);
     r
+}
+
+/// What was copied there from frames of others counts as written, whatever it was copied from.
+pub fn counts_as_written<T>(copy: &mut [T]) {
+    const MAKE_MEM_DEFINED: usize = 0x4d43_0002;
+    if has(VALGRIND) {
+        valgrind(MAKE_MEM_DEFINED, copy.as_mut_ptr().addr(), size_of_val(copy));
+    }
 }
 
 /// A request to Valgrind; 0 if that is not there.

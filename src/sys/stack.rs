@@ -399,7 +399,8 @@ impl Sweep {
 
 static PINS: AtomicUsize = AtomicUsize::new(0);
 
-/// While there is one, no slab is unmapped: for those who look at the stacks of others.
+/// While there is one, no slab is unmapped: for those who look at the stacks of others. The end of the runtime waits for all
+/// of them. So it is for a look, and never held across what may block.
 pub struct Pin(());
 
 /// What is read of a goroutine's record after this names a stack that stays mapped.

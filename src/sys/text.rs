@@ -5,6 +5,7 @@ use std::ffi::{CStr, c_int};
 use std::fmt;
 
 /// Bytes that should be UTF-8; what is not has the usual sign in its place.
+#[derive(Clone, Copy)]
 pub struct Lossy<'a>(pub &'a [u8]);
 
 impl fmt::Display for Lossy<'_> {
