@@ -47,5 +47,6 @@ gort_dl_test(dlclose)
 
 # --- observe ------------------------------------------------------------------------------------------------------
 gort_test(dump)
+gort_test(dump_slow)
 gort_test(dump_on_signal TIMEOUT 300)
 gort_test(stats)
