@@ -1,7 +1,9 @@
 //! The state word of a goroutine: who may run it, and who may wake it.
 //!
-//! One 64-bit word, `sequence << 8 | kind << 3 | state`. The sequence rises at each park and never falls, also
-//! when the record is used again; a word with state DEAD is what zeroed memory reads as.
+//! One 64-bit word, `sequence << 8 | kind << 3 | state`. The sequence rises at each park and never falls while the record is
+//! in use. Between two uses the record's memory may be given back: then the word reads as zero, which is DEAD, until the
+//! record is taken again, and [`StateWord::raise_sequence`] takes the sequence up to where it was, or above. So a token is
+//! never good for a second park.
 //!
 //! | state    | who owns the stack and the record              | leaves it by                                  |
 //! |----------|------------------------------------------------|-----------------------------------------------|
