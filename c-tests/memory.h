@@ -2,7 +2,7 @@
 #ifndef GORT_MEMORY_H
 #define GORT_MEMORY_H
 
-#include "check.h"
+#include "more.h"
 
 /* A line of /proc/self/status, "VmRSS:" or the like, in bytes. */
 static MAYBE_UNUSED int64_t status_bytes(const char *line) {
@@ -17,16 +17,18 @@ static MAYBE_UNUSED int64_t status_bytes(const char *line) {
     return kib * 1024;
 }
 
-static MAYBE_UNUSED int64_t resident(void) { return status_bytes("VmRSS:"); }
-
-/* What the stacks alone hold. */
-static MAYBE_UNUSED int64_t stacks_resident(void) {
+static MAYBE_UNUSED rt_stats read_stats(void) {
     rt_stats s;
     memset(&s, 0, sizeof s);
     s.struct_size = sizeof s;
     CHECK_OK(rt_stats_read(&s));
-    return (int64_t)s.stack_bytes_resident;
+    return s;
 }
+
+/* What the stacks alone hold, of memory and of address space. */
+static MAYBE_UNUSED int64_t stacks_resident(void) { return (int64_t)read_stats().stack_bytes_resident; }
+
+static MAYBE_UNUSED int64_t stacks_reserved(void) { return (int64_t)read_stats().stack_bytes_reserved; }
 
 static MAYBE_UNUSED void start_with(size_t stack_size, uint64_t flags) {
     rt_config cfg;

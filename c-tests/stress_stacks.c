@@ -1,11 +1,11 @@
 /*
- * Bursts of goroutines on stacks of several sizes, shallow and deep, with pauses in which idle memory is given back at every
+ * Bursts of goroutines on stacks of several sizes, shallow and deep, some of them with names, with pauses in which idle memory is given back at every
  * round of the monitor (RT_DEBUG=sweep), while others are parked for long, tickets and late wakers are about, and dumps are
  * written to a slow reader. Nobody's stack changes under it, every goroutine runs once, and no late waker wakes a stranger.
  */
 #include "memory.h"
 
-enum { KEEPERS = 64, SIZES = 4, LATE = 4096 };
+enum { KEEPERS = 64, SIZES = 4, LATE = 4096, LARGE = 256 << 10, LEVELS = 190 };
 
 static const size_t sizes[SIZES] = {0, 16 << 10, 64 << 10, 1 << 20};
 static atomic_bool stop;
@@ -24,9 +24,11 @@ static __attribute__((noinline)) void deep(uint64_t seed, long levels) {
     for (int i = 0; i < 64; i++) CHECK(here[i] == mix(seed + (uint64_t)i));
 }
 
+/* The lowest bit of the argument: the stack is a large one, of which 100 KiB and more are for use. */
 static void user(void *arg) {
     const uint64_t seed = mix((uint64_t)(uintptr_t)arg);
-    deep(seed, (long)(seed % 16 == 0 ? 12 : seed % 4));
+    const bool is_large = ((uintptr_t)arg & 1) != 0;
+    deep(seed, (long)(seed % 16 != 0 ? seed % 4 : is_large ? LEVELS : 12));
     if (seed % 5 == 0) {
         /* A wake-up that comes late, maybe when the record is another's. */
         const uint64_t ticket = rt_park_ticket();
@@ -93,8 +95,13 @@ int main(void) {
         memset(&opts, 0, sizeof opts);
         opts.struct_size = sizeof opts;
         opts.stack_size = sizes[rnd_below(&state, SIZES)];
+        const uintptr_t is_large = opts.stack_size == 0 || opts.stack_size >= LARGE;
         for (long n = (long)rnd_below(&state, emulated() ? 50 : 3000); n > 0; n--) {
-            if (rt_go_with(&opts, user, (void *)(uintptr_t)rnd(&state)) > 0) atomic_fetch_add(&spawned, 1);
+            char name[48];
+            const uintptr_t arg = ((uintptr_t)rnd(&state) & ~(uintptr_t)1) | is_large;
+            snprintf(name, sizeof name, "user of %#" PRIxPTR, arg);
+            opts.name = rnd_below(&state, 4) == 0 ? name : NULL;
+            if (rt_go_with(&opts, user, (void *)arg) > 0) atomic_fetch_add(&spawned, 1);
             else atomic_fetch_add(&refused, 1);
         }
         if (rnd_below(&state, 2) == 0) EVENTUALLY(atomic_load(&ran) == atomic_load(&spawned));
