@@ -196,7 +196,7 @@ impl Stack {
 
 /// Words of a line.
 const LINE: usize = 8;
-/// The most slots that are made ready at a time.
+/// The most slots that go in or out at a time. A P asks for 16 (sched/p.rs).
 const BATCH: usize = 64;
 
 struct Pool {
