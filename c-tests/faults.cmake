@@ -1,11 +1,18 @@
 # Tests of what happens where memory, mappings and threads are not to be had, included by CMakeLists.txt behind gort_test's
 # definition. Some run by themselves; the others need a library that was built for faults (feature fault-injection), which is
-# made here with assertions on, in a folder of its own, and is neither installed nor used by anything else.
+# made here with assertions on, and is neither installed nor used by anything else. With the target named, cargo keeps it
+# apart, and takes what the build needs from where other builds have left it.
 gort_test(exhaustion TIMEOUT 300)
 gort_test(nproc ONCE NO_MEMCHECK)
 
 if(gort_can_run AND NOT CMAKE_CROSSCOMPILING AND GORT_SANITIZE STREQUAL "")
-  set(gort_faults_cargo_dir "${PROJECT_BINARY_DIR}/cargo-faults")
+  set(gort_faults_rustc rustc)
+  if(GORT_RUSTC)
+    set(gort_faults_rustc "${GORT_RUSTC}")
+  endif()
+  execute_process(COMMAND "${gort_faults_rustc}" -vV OUTPUT_VARIABLE gort_faults_host COMMAND_ERROR_IS_FATAL ANY)
+  string(REGEX REPLACE ".*\nhost: ([^\n]+)\n.*" "\\1" gort_faults_host "${gort_faults_host}")
+  set(gort_faults_cargo_dir "${GORT_CARGO_TARGET_DIR}")
   set(gort_faults_lib_dir "${PROJECT_BINARY_DIR}/lib-faults")
   set(gort_faults_lib "${gort_faults_lib_dir}/${gort_soname}")
   file(MAKE_DIRECTORY "${gort_faults_lib_dir}")
@@ -15,8 +22,8 @@ if(gort_can_run AND NOT CMAKE_CROSSCOMPILING AND GORT_SANITIZE STREQUAL "")
   endif()
   add_custom_target(gort_cargo_faults ALL
     COMMAND "${CMAKE_COMMAND}" -E env ${gort_faults_env}
-      "${GORT_CARGO}" build --lib --features fault-injection ${GORT_CARGO_FLAGS}
-    COMMAND "${CMAKE_COMMAND}" -E copy_if_different "${gort_faults_cargo_dir}/debug/libgort.so" "${gort_faults_lib}"
+      "${GORT_CARGO}" build --lib --features fault-injection --target ${gort_faults_host} ${GORT_CARGO_FLAGS}
+    COMMAND "${CMAKE_COMMAND}" -E copy_if_different "${gort_faults_cargo_dir}/${gort_faults_host}/debug/libgort.so" "${gort_faults_lib}"
     BYPRODUCTS "${gort_faults_lib}"
     WORKING_DIRECTORY "${PROJECT_SOURCE_DIR}"
     COMMENT "cargo build --features fault-injection"

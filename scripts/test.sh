@@ -22,10 +22,11 @@ step() { # step NAME COMMAND...
 }
 
 # The models only: under loom nothing else of the library can run. Optimised, for there are many interleavings; without
-# backtraces, since those that must fail would spend their time on them.
+# backtraces, since those that must fail would spend their time on them. With the target named, the flags are not for what the
+# build needs, which the library's own build then finds there.
 loom() {
     RUST_BACKTRACE=0 CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 RUSTFLAGS="--cfg loom" \
-        CARGO_TARGET_DIR=target/loom cargo test --release --lib loom
+        cargo test --release --target "$(rustc -vV | sed -n 's/^host: //p')" --lib loom
 }
 
 # One after the other: some tests measure time, and some take all the memory they can get.
