@@ -77,6 +77,13 @@ struct Spare {
     next: Cell<Option<&'static TimerHead>>,
 }
 
+impl Spare {
+    /// It is on no list any more, and not touched after this by who has taken it off.
+    fn is_free(&self) {
+        self.heap.store(ptr::null_mut(), Release);
+    }
+}
+
 #[derive(Clone, Copy)]
 enum Entry {
     Wait(&'static G, Token),
@@ -263,14 +270,13 @@ impl Timers {
         here
     }
 
-    /// Takes the timers' own entries off the list, one after the other. Under the lock.
+    /// Empties the list of the timers' own entries. Each goes to `f`, which either puts it on a list again, its own or another
+    /// heap's that is locked, or calls [`Spare::is_free`]: in between nobody may think that it is on none. Under the lock.
     fn take_spares(&self, mut f: impl FnMut(i64, &'static TimerHead, u64)) {
         let mut rest = self.spares.take();
         while let Some(t) = rest {
             rest = t.spare.next.take();
-            let (when, number) = (t.spare.when.get(), t.spare.number.get());
-            t.spare.heap.store(ptr::null_mut(), Release);
-            f(when, t, number);
+            f(t.spare.when.get(), t, t.spare.number.get());
         }
     }
 
@@ -336,6 +342,7 @@ impl Timers {
     /// heap of the first P, whose lock goes before those of all others.
     #[must_use]
     pub fn take_over(&self, other: &Timers) -> bool {
+        debug_assert!(!ptr::eq(self, other), "there is always a P that is not surplus");
         self.lock.lock();
         other.lock.lock();
         // SAFETY: both locks are held, and they are two.
@@ -356,9 +363,10 @@ impl Timers {
     pub fn clear(&self) {
         self.lock.lock();
         // SAFETY: the lock is held.
-        let all = unsafe { std::mem::replace(&mut *self.heap.get(), Heap::new()) };
+        let heap = unsafe { &mut *self.heap.get() };
+        let all = std::mem::replace(heap, Heap::new());
         self.dead.store(0, Relaxed);
-        self.find_earliest(&Heap::new());
+        self.find_earliest(heap);
         self.lock.unlock();
         all.iter().for_each(|entry| entry.end());
         while let Some(entry) = self.take_spare() {
@@ -369,15 +377,14 @@ impl Timers {
     /// Takes one of the timers' own entries off the list.
     fn take_spare(&self) -> Option<Entry> {
         self.lock.lock();
-        let t = self.spares.get();
-        if let Some(t) = t {
+        let entry = self.spares.get().map(|t| {
             self.spares.set(t.spare.next.take());
-            self.find_earliest(&Heap::new());
-        }
-        let entry = t.map(|t| Entry::Timer(t, t.spare.number.get()));
-        if let Some(t) = t {
-            t.spare.heap.store(ptr::null_mut(), Release);
-        }
+            let number = t.spare.number.get();
+            t.spare.is_free();
+            Entry::Timer(t, number)
+        });
+        // SAFETY: the lock is held.
+        self.find_earliest(unsafe { &*self.heap.get() });
         self.lock.unlock();
         entry
     }
@@ -466,12 +473,15 @@ impl Timers {
         let mut due = None;
         self.take_spares(|when, t, number| {
             if !Entry::Timer(t, number).is_live() {
+                t.spare.is_free();
                 self.one_dead_less();
                 // SAFETY: the entry is off the list, and with it goes its reference.
                 unsafe { (t.forget)(t) };
             } else if self.has_room(heap) {
+                t.spare.is_free();
                 heap.push(when, Entry::Timer(t, number));
             } else if due.is_none() && when <= now {
+                t.spare.is_free();
                 due = Some((t, number));
             } else {
                 self.put_spare(when, t, number);

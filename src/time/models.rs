@@ -305,6 +305,28 @@ fn loom_timer_moved_without_memory_against_reset() {
     });
 }
 
+/// An entry that stays on its list, while another that stands there comes up, is on that list all the time.
+#[test]
+fn loom_timer_kept_without_memory_against_reset() {
+    bounded(3, || {
+        full(true);
+        let first = Timer::feeding(10, 0).unwrap();
+        let t = Timer::feeding(30, 0).unwrap();
+        let firing = thread::spawn(|| run(0, 10));
+        home::take_p(1);
+        assert!(t.reset(20));
+        firing.join().unwrap();
+        assert_eq!(received(first), Some(10));
+        (0..2).for_each(|p| run(p, 20));
+        assert_eq!(received(t), Some(20));
+        (0..2).for_each(|p| run(p, 40));
+        assert_eq!(received(t), None, "once");
+        first.free();
+        t.free();
+        all_over();
+    });
+}
+
 /// The runtime stops and with it every timer, while an owner resets one.
 #[test]
 fn loom_timer_lost_against_reset() {
