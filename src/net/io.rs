@@ -213,8 +213,8 @@ unsafe fn blocking(u: &Use, way: Way, iov: &[iovec], offset: i64) -> Try<usize> 
         uninterrupted(|| unsafe {
             match way {
                 _ if offset < 0 => way.plain(fd, iov),
-                Way::Read => kernel::preadv2(fd, iov, offset, 0),
-                Way::Write => kernel::pwritev2(fd, iov, offset, 0),
+                Way::Read => kernel::preadv(fd, iov, offset),
+                Way::Write => kernel::pwritev(fd, iov, offset),
             }
         })
     });

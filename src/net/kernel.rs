@@ -24,6 +24,20 @@ pub unsafe fn writev(fd: i32, iov: &[iovec]) -> Answer {
     unsafe { call3(libc::SYS_writev, fd as usize, iov.as_ptr() as usize, iov.len()) }
 }
 
+/// # Safety
+/// As [`readv`].
+pub unsafe fn preadv(fd: i32, iov: &[iovec], offset: i64) -> Answer {
+    // SAFETY: as the caller promises. The offset is one word, and a high one that is not looked at.
+    unsafe { call(libc::SYS_preadv, [fd as usize, iov.as_ptr() as usize, iov.len(), offset as usize, 0, 0]) }
+}
+
+/// # Safety
+/// As [`readv`].
+pub unsafe fn pwritev(fd: i32, iov: &[iovec], offset: i64) -> Answer {
+    // SAFETY: as above.
+    unsafe { call(libc::SYS_pwritev, [fd as usize, iov.as_ptr() as usize, iov.len(), offset as usize, 0, 0]) }
+}
+
 /// An offset of -1 is the file's own.
 ///
 /// # Safety
