@@ -193,8 +193,8 @@ pub unsafe extern "C" fn rt_accept4(fd: c_int, addr: *mut sockaddr, addrlen: *mu
  * @param addr     where to
  * @param addrlen  the address's size, bytes
  * Returns RT_OK.
- * Errors: what connect answers, such as -ECONNREFUSED; RT_EINVAL: addr is NULL; and as rt_write. On a blocking socket neither a
- * deadline nor rt_close ends it.
+ * Errors: what connect answers, such as -ECONNREFUSED; RT_EINVAL: addr is NULL; and as rt_write. On a blocking socket a
+ * deadline and rt_close end it only where the system has io_uring.
  * Call from: any thread. Blocks: the goroutine, or the plain thread. Since 0.1.
  */
 #[unsafe(no_mangle)]

@@ -12,6 +12,7 @@
 use super::desc::{self, Desc, Dirs, Ended, Wanted};
 use super::life::Closing;
 use super::poll::Poller;
+use super::ring::{self, Stop};
 use super::word::Seen;
 use super::{kernel, table};
 use crate::error::{Error, Result};
@@ -22,6 +23,7 @@ use crate::sched::{blocking, handshake};
 use crate::sync::wordlock;
 use crate::sys::clock::{self, NEVER};
 use crate::sys::syscall::Errno;
+use crate::sys::uring::Entry;
 use std::ffi::CStr;
 
 /// What a try comes to.
@@ -166,6 +168,30 @@ impl Use {
             self.try_enter().map_err(|_| Error::Canceled)?;
         }
         if self.desc.tag() == self.tag { Ok(()) } else { Err(Error::Canceled) }
+    }
+
+    /// Whether the number still stands for the file that the call began with, and nobody closes it. By a call that is inside.
+    pub fn is_same(&self) -> bool {
+        !self.desc.life.is_closing() && self.desc.tag() == self.tag
+    }
+
+    /// Has the kernel carry out an entry that may take long. With `stop` a close or a deadline ends it. None: no ring takes it.
+    ///
+    /// # Safety
+    /// What the entry points at is good for what the kernel does with it, until this returns.
+    pub unsafe fn by_ring(
+        &self,
+        entry: impl FnOnce() -> Entry,
+        stop: Option<(Dirs, i64)>,
+    ) -> Option<Result<kernel::Answer>> {
+        let ring = ring::get()?;
+        may_block().ok()?;
+        let stop = stop.map(|(dirs, until)| Stop { of: self, dirs, until });
+        self.desc.life.blocks();
+        // SAFETY: as the caller promises.
+        let r = unsafe { ring::run(ring, entry(), stop) };
+        self.desc.life.unblocks();
+        r
     }
 
     /// Makes a call that may block but hardly ever does.

@@ -13,6 +13,8 @@ const WRITES: u32 = (EPOLLOUT | EPOLLHUP | EPOLLERR) as u32;
 const ALL: u32 = READS | WRITES | EPOLLET as u32;
 /// The data of the eventfd that interrupts a wait: no number is so high.
 const INTERRUPT: u64 = u64::MAX;
+/// The number that is handed on for the descriptor that is watched.
+pub const WATCHED: i32 = -2;
 /// How many events are taken at once.
 const BATCH: usize = 128;
 
@@ -74,6 +76,11 @@ pub fn add(set: Set, fd: i32, tag: u32) -> Result<(), Errno> {
 /// Gives a number that stands there this tag, and looks afresh whether it is ready. ENOENT: its file does not stand there.
 pub fn modify(set: Set, fd: i32, tag: u32) -> Result<(), Errno> {
     control(set, libc::EPOLL_CTL_MOD, fd, ALL, data(fd, tag))
+}
+
+/// Adds a descriptor of the library's own, reported under a number of its own whenever it is readable.
+pub fn watch(set: Set, fd: i32) -> Result<(), Errno> {
+    control(set, libc::EPOLL_CTL_ADD, fd, EPOLLIN as u32, data(WATCHED, 0))
 }
 
 /// Takes a number off.

@@ -1,9 +1,10 @@
-//! Files: opened, read at an offset, written and synchronised on blocking threads, but for what is in the page cache.
+//! Files: opened on a blocking thread, synchronised by the ring, or there. Reading and writing is `io.rs`.
 
 use super::call::{Use, may_block, uninterrupted};
-use super::{kernel, socket};
+use super::{kernel, ring, socket};
 use crate::error::{Error, Result};
 use crate::sched::blocking;
+use crate::sys::uring::Entry;
 use std::ffi::{CStr, c_int};
 
 /// open.
@@ -19,5 +20,14 @@ pub fn open(path: &CStr, flags: c_int, mode: u32) -> Result<i32> {
 /// fsync.
 pub fn sync(fd: i32) -> Result {
     let u = Use::enter(fd)?;
+    if ring::is_for_goroutines() {
+        // SAFETY: the entry points at nothing.
+        while let Some(answer) = unsafe { u.by_ring(|| Entry::fsync(fd), None) } {
+            match answer? {
+                Err(libc::EINTR) => {}
+                answer => return answer.map(|_| ()).map_err(Error::Os),
+            }
+        }
+    }
     u.blocking(|| uninterrupted(|| kernel::fsync(fd)))?.map(|_| ()).map_err(Error::Os)
 }

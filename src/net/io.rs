@@ -6,7 +6,10 @@
 //! 2. What knows `RWF_NOWAIT`: pipes, eventfds, files in the page cache. With `RWF_NOSIGNAL`, or SIGPIPE blocked around the call.
 //! 3. What is non-blocking by its own flags: as it is.
 //! 4. What is left (terminals, old kernels' pipes): asked first whether it is ready, and then used outside, where it does not
-//!    matter if somebody else was faster. Regular files that have to be fetched, and what has no readiness: a blocking thread.
+//!    matter if somebody else was faster; terminals by the ring, where a close or a deadline ends that.
+//! 5. Regular files that have to be fetched: by the ring at an offset, and on a blocking thread where there is none, and at
+//!    the file's own position, which only the system's own calls lock. Before that the ring fetches what is there to the page cache,
+//!    which then answers a second try of 2.
 //!
 //! What was found out is kept as hints, which only save the tries that will fail: a number that has become another file finds its
 //! way from any of them.
@@ -17,9 +20,11 @@
 use super::call::{IO_WAIT, Try, Use, uninterrupted};
 use super::desc::Dirs;
 use super::kernel::{self, Answer, RWF_NOSIGNAL, RWF_NOWAIT};
+use super::ring;
 use crate::error::{Error, Result};
 use crate::sys::clock::NEVER;
 use crate::sys::errno;
+use crate::sys::uring::Entry;
 use libc::{MSG_DONTWAIT, MSG_NOSIGNAL, iovec, msghdr};
 use std::ptr;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -68,6 +73,13 @@ impl Way {
         match self {
             Way::Read => uninterrupted(call),
             Way::Write => kernel::without_sigpipe(|| uninterrupted(call)),
+        }
+    }
+
+    fn entry(self, fd: i32, iov: &[iovec], offset: u64) -> Entry {
+        match self {
+            Way::Read => Entry::read(fd, iov, offset),
+            Way::Write => Entry::write(fd, iov, offset),
         }
     }
 
@@ -182,18 +194,20 @@ unsafe fn plain(u: &Use, way: Way, iov: &[iovec]) -> Try<usize> {
         Ok(false) => return Try::from(unsafe { way.plain(fd, iov) }).unwrap_or(Try::NotNow),
         Ok(true) => {}
     }
-    match kernel::file_type(fd) {
+    let file_type = match kernel::file_type(fd) {
         Err(e) => return Try::Failed(e),
         // SAFETY: as the caller promises.
         Ok(t) if is_on_disk(t) => return unsafe { blocking(u, way, iov, -1) },
         // The tries that the hints have saved are the right ones.
         Ok(libc::S_IFSOCK) => return Try::Failed(libc::ENOTTY),
-        Ok(_) => {}
-    }
+        Ok(t) => t,
+    };
     let events = if way == Way::Read { libc::POLLIN } else { libc::POLLOUT };
     match kernel::poll_one(fd, events) {
         Err(e) => Try::Failed(e),
         Ok(0) => Try::NotNow,
+        // SAFETY: as the caller promises.
+        Ok(_) if file_type == libc::S_IFCHR && kernel::is_in_foreground(fd) => unsafe { terminal(u, way, iov) },
         // SAFETY: as the caller promises.
         Ok(_) => match u.outside(|| unsafe { way.plain(fd, iov) }) {
             Err(e) => Try::Refused(e),
@@ -202,12 +216,74 @@ unsafe fn plain(u: &Use, way: Way, iov: &[iovec]) -> Try<usize> {
     }
 }
 
-/// Moves bytes on a blocking thread.
+/// Reads or writes a terminal that was ready, whether others are faster or not.
+///
+/// # Safety
+/// As [`attempt`].
+unsafe fn terminal(u: &Use, way: Way, iov: &[iovec]) -> Try<usize> {
+    /// Its own position, of which it has none.
+    const NO_OFFSET: u64 = u64::MAX;
+    // SAFETY: as the caller promises.
+    let by_ring = unsafe { u.by_ring(|| way.entry(u.fd, iov, NO_OFFSET), Some((way.dirs(), NEVER))) };
+    // SAFETY: as the caller promises.
+    match by_ring.unwrap_or_else(|| u.outside(|| unsafe { way.plain(u.fd, iov) })) {
+        Err(e) => Try::Refused(e),
+        Ok(answer) => Try::from(answer).unwrap_or(Try::NotNow),
+    }
+}
+
+/// Moves bytes of a file, by the ring.
+///
+/// # Safety
+/// As [`attempt`].
+unsafe fn file_by_ring(u: &Use, way: Way, iov: &[iovec], offset: u64) -> Option<Try<usize>> {
+    loop {
+        // SAFETY: as the caller promises.
+        match unsafe { u.by_ring(|| way.entry(u.fd, iov, offset), None) }? {
+            Err(e) => return Some(Try::Refused(e)),
+            Ok(Err(libc::EINTR)) => {}
+            Ok(Err(e)) => return Some(Try::Failed(e)),
+            Ok(Ok(n)) => return Some(Try::Done(n)),
+        }
+    }
+}
+
+/// Moves bytes of a file whose position is the file's own: has them fetched, and takes them if they are there then. None: they
+/// are not.
+///
+/// # Safety
+/// As [`attempt`].
+unsafe fn fetched(u: &Use, iov: &[iovec]) -> Option<usize> {
+    let at = kernel::position(u.fd).ok()?;
+    // SAFETY: as the caller promises. What the ring has read the next read overwrites.
+    unsafe {
+        match file_by_ring(u, Way::Read, iov, at)? {
+            Try::Done(_) => Way::Read.nowait(u.fd, iov, -1).ok(),
+            _ => None,
+        }
+    }
+}
+
+/// Moves bytes where that takes as long as it takes: by the ring, or on a blocking thread.
 ///
 /// # Safety
 /// As [`attempt`].
 unsafe fn blocking(u: &Use, way: Way, iov: &[iovec], offset: i64) -> Try<usize> {
     let fd = u.fd;
+    let at = u64::try_from(offset).ok();
+    let is_file = || matches!(kernel::file_type(fd), Ok(libc::S_IFREG | libc::S_IFBLK));
+    if (at.is_some() || way == Way::Read) && ring::is_for_goroutines() && is_file() {
+        // SAFETY: as the caller promises.
+        let moved = unsafe {
+            match at {
+                Some(at) => file_by_ring(u, way, iov, at),
+                None => fetched(u, iov).map(Try::Done),
+            }
+        };
+        if let Some(moved) = moved {
+            return moved;
+        }
+    }
     let moved = u.blocking(|| {
         // SAFETY: as the caller promises.
         uninterrupted(|| unsafe {

@@ -161,6 +161,23 @@ pub fn is_blocking(fd: i32) -> Result<bool, Errno> {
     Ok(flags as c_int & libc::O_NONBLOCK == 0)
 }
 
+/// Where in the file the next read or write begins.
+pub fn position(fd: i32) -> Result<u64, Errno> {
+    // SAFETY: touches no memory.
+    unsafe { call3(libc::SYS_lseek, fd as usize, 0, libc::SEEK_CUR as usize) }.map(|at| at as u64)
+}
+
+/// Whether a use of the file stops nobody for being in the background: it is no terminal that controls this process, or we are
+/// in its foreground.
+pub fn is_in_foreground(fd: i32) -> bool {
+    let mut group: libc::pid_t = 0;
+    // SAFETY: room for a number; the other call touches no memory.
+    unsafe {
+        call3(libc::SYS_ioctl, fd as usize, libc::TIOCGPGRP as usize, &raw mut group as usize).is_err()
+            || call3(libc::SYS_getpgid, 0, 0, 0) == Ok(group as usize)
+    }
+}
+
 /// The type in the mode of a file.
 pub fn file_type(fd: i32) -> Result<u32, Errno> {
     // SAFETY: an out argument, whose every pattern of bits is a value.

@@ -11,6 +11,7 @@
 //! | `epoll.rs`, `poll.rs` | the backend; the poller, and what a backend must offer |
 //! | `kernel.rs` | the system calls |
 //! | `call.rs` | the shape of every call: enter, try, wait, leave |
+//! | `ring.rs` | calls that would block, handed to io_uring |
 //! | `io.rs`, `socket.rs`, `file.rs` | reading and writing anything; what only sockets know; files |
 //! | `ready.rs` | readiness, deadlines, close |
 //! | `names.rs`, `tcp.rs` | names; TCP by "host:port" |
@@ -38,6 +39,8 @@ pub mod names;
 pub mod poll;
 #[cfg(not(loom))]
 pub mod ready;
+#[cfg(not(loom))]
+pub mod ring;
 #[cfg(not(loom))]
 pub mod socket;
 #[cfg(not(loom))]

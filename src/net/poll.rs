@@ -7,6 +7,7 @@
 //! | `open`, `close` | a set, close-on-exec; closing it takes nothing off for a process that shares it |
 //! | `add(set, fd, tag)` | from now on an event whenever the file becomes ready to read or write, at once if it is |
 //! | `modify(set, fd, tag)` | the same for a number that stands there, with another tag; says if its file does not |
+//! | `watch(set, fd)` | a descriptor of ours: an event with the number `WATCHED` as long as it is readable |
 //! | `remove(set, fd)` | takes it off; events that are under way still come |
 //! | `wait(set, until, each)` | hands on events, waiting for the first until a time, 0: not at all. One thread at a time waits |
 //! | `interrupt(set)` | lets the thread that waits, or is about to, return; those that only look leave that alone |
@@ -18,7 +19,7 @@
 //! registered, and makes its own when it needs one.
 
 use super::desc::{Dirs, Registered, Registry};
-use super::{epoll as backend, table};
+use super::{epoll as backend, ring, table};
 use crate::error::{Error, Result};
 use crate::sched::global;
 use crate::sched::list::GList;
@@ -70,6 +71,11 @@ fn make() -> Result<backend::Set> {
     }
 }
 
+/// Has the ring's answers reported.
+pub fn watch(fd: i32) -> Result {
+    backend::watch(set_or_make()?, fd).map_err(Error::Os)
+}
+
 /// The poller as records see it.
 pub struct Poller;
 
@@ -100,7 +106,9 @@ impl Registry for Poller {
 fn poll(until: i64, woken: &GList) {
     let Some(set) = set() else { return };
     backend::wait(set, until, |fd, tag, reads, writes| {
-        if let Some(desc) = table::get(fd) {
+        if fd == backend::WATCHED {
+            ring::take(woken);
+        } else if let Some(desc) = table::get(fd) {
             desc.deliver(tag, Dirs(reads as u8 | (writes as u8) << 1), woken);
         }
     });
@@ -113,7 +121,7 @@ fn interrupt() {
 }
 
 fn is_wanted() -> bool {
-    table::all().any(|d| d.waited_on() > 0)
+    ring::in_flight() > 0 || table::all().any(|d| d.waited_on() > 0)
 }
 
 /// How many descriptors are waited on.
@@ -130,5 +138,6 @@ pub fn forget() {
     if let Some(set) = unsafe { SET.swap(ptr::null_mut(), AcqRel).as_ref() } {
         backend::close(*set);
     }
+    ring::forget();
     table::forget();
 }

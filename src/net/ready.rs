@@ -5,7 +5,7 @@
 use super::call::{IO_WAIT, Use};
 use super::desc::{self, Dirs, Ended, Wanted};
 use super::poll::Poller;
-use super::{kernel, table};
+use super::{kernel, ring, table};
 use crate::error::{Error, Result};
 use crate::sched::park::{self, Commit};
 use crate::sched::state::Kind;
@@ -52,7 +52,11 @@ pub fn set_deadline(fd: i32, dirs: Dirs, at: i64) -> Result {
     let u = Use::enter(fd)?;
     match kernel::file_type(fd).map_err(Error::Os)? {
         libc::S_IFREG | libc::S_IFDIR | libc::S_IFBLK => Err(Error::Os(libc::EOPNOTSUPP)),
-        _ => u.desc.set_deadline(fd, dirs, at, &Poller),
+        _ => {
+            u.desc.set_deadline(fd, dirs, at, &Poller)?;
+            ring::stir(u.desc);
+            Ok(())
+        }
     }
 }
 
@@ -61,6 +65,7 @@ pub fn forget(fd: i32) -> Result {
     let known = table::get(fd);
     if let Some(desc) = known {
         desc.forget(fd, &Poller);
+        ring::stir(desc);
     }
     kernel::is_blocking(fd).map(|_| ()).map_err(Error::Os)
 }
@@ -78,6 +83,7 @@ pub fn close(fd: i32) -> Result {
     if !u.desc.begin_close(fd, &Poller) {
         return Err(Error::Os(libc::EBADF));
     }
+    ring::stir(u.desc);
     let mut tries = 0;
     while u.desc.life.others_leave_soon() {
         wordlock::pause(&mut tries);

@@ -1,9 +1,9 @@
 //! Calls that only sockets know: messages, accept, connect. As `io.rs` they never change a descriptor's flags.
 //!
 //! * Messages go with `MSG_DONTWAIT`. A caller who says that himself gets the kernel's "not now".
-//! * accept on a blocking socket: asked first whether somebody is there, and then called outside, where it does not matter if
-//!   another process was faster.
-//! * connect on a blocking socket: a blocking thread.
+//! * accept on a blocking socket: by the ring, which does not wait there. Without one: asked first whether somebody is there, and
+//!   then called outside, where it does not matter if another process was faster.
+//! * connect on a blocking socket: by the ring, where a deadline or a close ends it; without one on a blocking thread, to its end.
 
 use super::call::{IO_WAIT, Try, Use, run, uninterrupted};
 use super::desc::Dirs;
@@ -11,6 +11,7 @@ use super::{kernel, table};
 use crate::error::{Error, Result};
 use crate::sys::clock::{self, NEVER};
 use crate::sys::errno;
+use crate::sys::uring::Entry;
 use libc::{
     MSG_DONTWAIT, MSG_ERRQUEUE, MSG_NOSIGNAL, MSG_OOB, MSG_PEEK, MSG_WAITALL, c_int, iovec, msghdr, sockaddr, socklen_t,
 };
@@ -179,6 +180,9 @@ fn is_stream(fd: i32) -> bool {
     kernel::option(fd, libc::SOL_SOCKET, libc::SO_TYPE) == Ok(libc::SOCK_STREAM)
 }
 
+/// Flags of an accept. What others there are the kernel refuses at once, whoever has come.
+const KNOWN_FLAGS: c_int = libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
+
 /// accept4.
 ///
 /// # Safety
@@ -190,8 +194,11 @@ pub unsafe fn accept(fd: i32, addr: *mut sockaddr, addrlen: *mut socklen_t, flag
         let seen = u.look();
         // SAFETY: as the caller promises.
         let call = || unsafe { kernel::accept4(fd, addr, addrlen, flags) };
-        let answer = if !kernel::is_blocking(fd).map_err(Error::Os)? {
+        let answer = if !kernel::is_blocking(fd).map_err(Error::Os)? || flags & !KNOWN_FLAGS != 0 {
             call()
+        // SAFETY: as the caller promises.
+        } else if let Some(answer) = unsafe { accept_by_ring(&u, addr, addrlen, flags) } {
+            answer?
         } else if kernel::poll_one(fd, libc::POLLIN).map_err(Error::Os)? == 0 {
             // Not before it is known to be a listening socket: others are never ready.
             match kernel::option(fd, libc::SOL_SOCKET, libc::SO_ACCEPTCONN).map_err(Error::Os)? {
@@ -216,6 +223,21 @@ pub unsafe fn accept(fd: i32, addr: *mut sockaddr, addrlen: *mut socklen_t, flag
     }
 }
 
+/// One try that does not wait. None where that cannot be had: kernels before 6.10 do not know it, and say EINVAL.
+///
+/// # Safety
+/// As accept4(2).
+unsafe fn accept_by_ring(
+    u: &Use,
+    addr: *mut sockaddr,
+    addrlen: *mut socklen_t,
+    flags: c_int,
+) -> Option<Result<kernel::Answer>> {
+    // SAFETY: as the caller promises.
+    let answer = unsafe { u.by_ring(|| Entry::accept_now(u.fd, addr, addrlen, flags), None) }?;
+    (answer != Ok(Err(libc::EINVAL))).then_some(answer)
+}
+
 /// The library has got this number from the kernel: whatever was known of it is of the past.
 pub fn is_new(fd: i32) {
     if let Some(desc) = table::get(fd) {
@@ -236,7 +258,9 @@ pub unsafe fn connect(fd: i32, addr: *const sockaddr, addrlen: socklen_t, until:
     // SAFETY: as the caller promises.
     let call = || unsafe { kernel::connect(fd, addr, addrlen) };
     if kernel::is_blocking(fd).map_err(Error::Os)? {
-        return match u.blocking(call)? {
+        // SAFETY: as the caller promises.
+        let by_ring = unsafe { u.by_ring(|| Entry::connect(fd, addr, addrlen), Some((Dirs::WRITE, until))) };
+        return match by_ring.unwrap_or_else(|| u.blocking(call))? {
             Ok(_) => Ok(()),
             // Goes on by itself.
             Err(libc::EINTR) => wait_connected(&mut u, until),

@@ -6,7 +6,7 @@
 //! only exec or exit.
 
 use super::{DOWN, LOCK, RESERVED, STATE, run};
-use crate::net::poll;
+use crate::net::{poll, ring};
 use crate::sched::{deepest, g, global, handshake, m, queue, records, timers};
 use crate::scope::key;
 use crate::sys::{cxx, inject, lock, stack};
@@ -25,6 +25,7 @@ pub fn install() {
 unsafe extern "C" fn prepare() {
     LOCK.lock();
     run::lock();
+    ring::lock();
     global::lock();
     queue::lock_all();
     key::lock_table();
@@ -48,6 +49,7 @@ fn unlock_all() {
     key::unlock_table();
     queue::unlock_all();
     global::unlock();
+    ring::unlock();
     run::unlock();
     LOCK.unlock();
 }

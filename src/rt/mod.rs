@@ -13,6 +13,7 @@ pub use run::run;
 pub use stop::stop;
 
 use crate::error::{Error, Result};
+use crate::net::ring;
 use crate::observe::dump;
 use crate::sched::{find, global, monitor, report, run as sched_run, sweep};
 use crate::sys::lock::{Rank, RawLock};
@@ -109,6 +110,9 @@ fn start_locked(config: Config, on_bad: OnBad) -> Result {
     guard::choose(config.unguarded, debug.noguardinstall);
     if debug.nomembarrier {
         barrier::do_without();
+    }
+    if debug.nouring {
+        ring::do_without();
     }
     if !debug.nosegv {
         fault::install(dump::fault);
@@ -214,6 +218,8 @@ struct Debug {
     noguardinstall: bool,
     /// Do as if the kernel had no membarrier.
     nomembarrier: bool,
+    /// Do as if the kernel had no io_uring.
+    nouring: bool,
     /// Give idle memory back at every round of the monitor.
     sweep: bool,
     /// Leave SIGSEGV and SIGBUS alone.
@@ -229,6 +235,7 @@ fn debug_words(on_bad: OnBad) -> Result<Debug> {
                 b"hogs" => debug.hogs = true,
                 b"noguardinstall" => debug.noguardinstall = true,
                 b"nomembarrier" => debug.nomembarrier = true,
+                b"nouring" => debug.nouring = true,
                 b"sweep" => debug.sweep = true,
                 b"nosegv" => debug.nosegv = true,
                 _ if on_bad == OnBad::Refuse => return Err(Error::Invalid),

@@ -54,6 +54,8 @@ pub enum Rank {
     Note,
     /// A descriptor's queues.
     Descriptor,
+    /// The ring of calls that the kernel carries out.
+    Ring,
     /// A P's timer heap.
     Timers,
     /// Idle Ps and Ms, and the list of Ms.

@@ -50,3 +50,5 @@ pub mod text;
 pub mod thread;
 #[cfg(not(loom))]
 pub mod tls;
+#[cfg(not(loom))]
+pub mod uring;
