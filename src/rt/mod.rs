@@ -20,7 +20,7 @@ use crate::sys::lock::{Rank, RawLock};
 use crate::sys::stack::{self, Class};
 use crate::sys::text::Lossy;
 use crate::sys::throw::{install_panic_hook, print_line};
-use crate::sys::{barrier, checkers, clock, cpu, env, errno, fault, futex, guard};
+use crate::sys::{barrier, checkers, clock, cpu, env, errno, fault, futex, guard, ticks};
 use std::ffi::CStr;
 use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicU8, AtomicU32, Ordering::*};
@@ -105,6 +105,7 @@ fn start_locked(config: Config, on_bad: OnBad) -> Result {
     let class = Class::of(stack_size).ok_or(Error::Invalid)?;
     install_panic_hook();
     checkers::set_up();
+    ticks::set_up();
     fork::install();
     barrier::register();
     guard::choose(config.unguarded, debug.noguardinstall);

@@ -12,10 +12,14 @@ pub fn now() -> i64 {
     ts.tv_sec * 1_000_000_000 + ts.tv_nsec
 }
 
-/// The point `ns` from now; what would overflow is [`NEVER`].
+/// The point `ns` from now, or up to 2 us later; what would overflow is [`NEVER`].
 #[inline]
 pub fn after(ns: i64) -> i64 {
-    now().saturating_add(ns)
+    #[cfg(not(loom))]
+    let now = super::ticks::now_or_later();
+    #[cfg(loom)]
+    let now = now();
+    now.saturating_add(ns)
 }
 
 /// The CPU time of a thread of this process, ns; -1 if there is no such thread.

@@ -49,6 +49,8 @@ pub mod text;
 #[cfg(not(loom))]
 pub mod thread;
 #[cfg(not(loom))]
+pub mod ticks;
+#[cfg(not(loom))]
 pub mod tls;
 #[cfg(not(loom))]
 pub mod uring;

@@ -206,7 +206,9 @@ impl Timer {
     /// What a stop or reset takes back: true if a value could still have been received, or the function started. Under
     /// the lock.
     fn take_back(&self) -> bool {
-        let armed = self.head.armed.swap(false, Relaxed);
+        // Not by one exchange, which would cost as much as the lock.
+        let armed = self.head.armed.load(Relaxed);
+        self.head.armed.store(false, Relaxed);
         match self.job {
             // SAFETY: the owner of the timer keeps its channel alive.
             Job::Feed(chan) => unsafe { chan.as_ref() }.drain() || armed,
