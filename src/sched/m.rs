@@ -6,6 +6,7 @@
 //! monitor and late wakers may look at one at any time.
 
 use super::attention::{Attention, INSIDE, OUTSIDE};
+use super::bias::Slots;
 use super::g::G;
 use super::list::GList;
 use super::p::{P, SpawnCache};
@@ -27,6 +28,8 @@ pub struct M {
     /// The goroutine that runs here; on a plain thread the record that stands for it; none on the scheduler's stack.
     pub curg: Cell<Option<&'static G>>,
     pub p: Cell<Option<&'static P>>,
+    /// The locks that it holds as their owner.
+    pub slots: Slots,
     /// The scheduler's stack, while a goroutine runs.
     pub g0_sp: Cell<*mut u8>,
     /// The extent of that stack, and the number a checker knows it by, where one watches.
@@ -89,6 +92,7 @@ impl M {
             attention: Attention::new(),
             curg: Cell::new(None),
             p: Cell::new(None),
+            slots: Slots::new(),
             g0_sp: Cell::new(ptr::null_mut()),
             g0_extent: Cell::new(Extent::NONE),
             g0_number: Cell::new(0),
@@ -271,6 +275,7 @@ pub fn forget_others() {
             m.attention.reset(OUTSIDE, false);
             m.curg.set(None);
             m.p.set(None);
+            m.slots.forget();
             m.is_worker.set(true);
         }
         m.lost.store(0, Relaxed);

@@ -34,6 +34,7 @@
 //! | `spawn.rs` | making goroutines |
 
 pub mod attention;
+pub mod bias;
 pub mod home;
 pub mod idle;
 pub mod park;

@@ -19,12 +19,13 @@
 use super::block::{alloc, dealloc};
 use super::waitq::{WaitQueue, Waiter};
 use crate::error::{Error, Result};
+use crate::sched::bias::BiasedLock;
 use crate::sched::g::G;
 use crate::sched::list::GList;
 use crate::sched::park::{self, Commit, Woken};
 use crate::sched::state::Kind;
 use crate::sys::atomic::{Acquire, AtomicBool, AtomicUsize, Relaxed, Release};
-use crate::sys::lock::{Rank, RawLock};
+use crate::sys::lock::Rank;
 use crate::time::timeout::Timeout;
 use std::alloc::Layout;
 use std::cell::Cell;
@@ -32,7 +33,7 @@ use std::ptr::{self, NonNull};
 
 /// See the file's header. The buffer follows in the same block.
 pub struct Chan {
-    lock: RawLock,
+    lock: BiasedLock,
     closed: AtomicBool,
     /// Values in the buffer.
     count: AtomicUsize,
@@ -107,7 +108,7 @@ impl Chan {
         // SAFETY: the layout is not empty, it holds at least the header.
         let at = NonNull::new(unsafe { alloc(layout) })?.cast::<Chan>();
         let chan = Chan {
-            lock: RawLock::new(Rank::Channel),
+            lock: BiasedLock::new(Rank::Channel),
             closed: AtomicBool::new(false),
             count: AtomicUsize::new(0),
             senders_waiting: AtomicUsize::new(0),
@@ -398,7 +399,7 @@ impl Chan {
         // SAFETY: the lock is held. The waiter stays here until a claim has unlinked it or it does so below.
         unsafe { self.enlist(dir, &waiter) };
         let reason = if dir == Dir::Send { c"chan send" } else { c"chan receive" };
-        match park::park(wait, reason, Commit::unlock(&self.lock)) {
+        match park::park(wait, reason, self.lock.commit()) {
             Woken::Ready => Ok(waiter.granted.get()),
             Woken::TimedOut => {
                 self.lock.lock();
@@ -432,7 +433,7 @@ impl Chan {
     }
 
     /// The lock, for a select.
-    pub fn lock(&self) -> &RawLock {
+    pub fn lock(&self) -> &BiasedLock {
         &self.lock
     }
 

@@ -5,7 +5,8 @@
 //! Holders keep it for some dozen instructions. They can still lose their processor, so waiting for it spins a little, then
 //! gives the processor away, and at last sleeps in steps: a real-time thread must not keep the holder from running.
 
-use crate::sys::atomic::{Acquire, AtomicU64, Relaxed, spin_hint, thread_yield};
+use crate::sys::atomic::{Acquire, AtomicU64, Relaxed};
+pub use crate::sys::lock::pause;
 
 /// Sets `bit` when it is clear and `may(word)` holds. Answers the word before, or None if `may` refused.
 pub fn lock(word: &AtomicU64, bit: u64, mut may: impl FnMut(u64) -> bool) -> Option<u64> {
@@ -19,18 +20,5 @@ pub fn lock(word: &AtomicU64, bit: u64, mut may: impl FnMut(u64) -> bool) -> Opt
             return Some(seen);
         }
         pause(&mut tries);
-    }
-}
-
-/// Waits a little longer each time.
-pub fn pause(tries: &mut u32) {
-    *tries += 1;
-    match *tries {
-        0..=60 => spin_hint(),
-        61..=80 => thread_yield(),
-        #[cfg(not(loom))]
-        _ => crate::sys::futex::nap(20_000),
-        #[cfg(loom)]
-        _ => thread_yield(),
     }
 }

@@ -22,9 +22,9 @@
 //! Every lock has a rank ([`Rank`]). A thread takes locks in rising rank only; several channels are taken in
 //! address order. Debug builds check it.
 
-use crate::sys::atomic::{Acquire, AtomicU32, Relaxed, Release, SeqCst};
+use crate::sys::atomic::{Acquire, AtomicU32, Relaxed, Release, SeqCst, spin_hint, thread_yield};
 #[cfg(not(loom))]
-use crate::sys::{atomic::spin_hint, barrier, clock, clock::NEVER, errno, futex};
+use crate::sys::{barrier, clock, clock::NEVER, errno, futex};
 #[cfg(not(loom))]
 use std::cell::Cell;
 #[cfg(not(loom))]
@@ -179,6 +179,20 @@ impl RawLock {
         }
     }
 
+    /// The caller has the lock by other means (`sched/bias.rs`): its rank counts all the same.
+    #[inline(always)]
+    pub fn taken_otherwise(&self) {
+        #[cfg(debug_assertions)]
+        ranks::taking(self.rank);
+    }
+
+    /// The end of that.
+    #[inline(always)]
+    pub fn let_go_otherwise(&self) {
+        #[cfg(debug_assertions)]
+        ranks::dropped(self.rank);
+    }
+
     #[cfg(not(loom))]
     #[cold]
     #[inline(never)]
@@ -244,6 +258,19 @@ mod waiting {
         for (_, thread) in woken {
             thread.unpark();
         }
+    }
+}
+
+/// Waits a little longer each time, for somebody who needs some dozen instructions but may have lost his processor.
+pub fn pause(tries: &mut u32) {
+    *tries += 1;
+    match *tries {
+        0..=60 => spin_hint(),
+        61..=80 => thread_yield(),
+        #[cfg(not(loom))]
+        _ => super::futex::nap(20_000),
+        #[cfg(loom)]
+        _ => thread_yield(),
     }
 }
 

@@ -17,10 +17,11 @@
 //! one for a function that runs. The last one frees the memory.
 
 use crate::error::Result;
+use crate::sched::bias::BiasedLock;
 use crate::sched::g::{EndHook, GoFn};
 use crate::sched::home;
 use crate::sched::list::GList;
-use crate::sched::park::{self, Commit};
+use crate::sched::park;
 use crate::sched::spawn::{self, Options};
 use crate::sched::state::Kind;
 use crate::sched::timers::{TimerHead, Timers};
@@ -29,7 +30,7 @@ use crate::sync::chan::{Chan, Owner, Step};
 use crate::sync::waitq::{WaitQueue, Waiter};
 use crate::sys::atomic::{AcqRel, AtomicUsize, Relaxed};
 use crate::sys::clock::NEVER;
-use crate::sys::lock::{Rank, RawLock};
+use crate::sys::lock::Rank;
 use std::alloc::Layout;
 use std::ffi::c_void;
 use std::ptr::{self, NonNull};
@@ -59,7 +60,7 @@ enum Job {
 pub struct Timer {
     head: TimerHead,
     refs: AtomicUsize,
-    lock: RawLock,
+    lock: BiasedLock,
     when: Cell<i64>,
     /// 0: fires once.
     period: Cell<i64>,
@@ -86,7 +87,7 @@ impl Timer {
         let timer = Timer {
             head: TimerHead::new(fire, forget, lost),
             refs: AtomicUsize::new(1),
-            lock: RawLock::new(Rank::Timer),
+            lock: BiasedLock::new(Rank::Timer),
             when: Cell::new(0),
             period: Cell::new(period),
             entry: Cell::new(None),
@@ -258,7 +259,7 @@ impl Timer {
             let waiter = Waiter::new(&wait, ptr::null_mut());
             // SAFETY: the lock is held; without a deadline only a claim ends the wait, and that unlinks it.
             unsafe { self.waiters.push_back(&waiter) };
-            let _ = park::park(wait, c"timer function", Commit::unlock(&self.lock));
+            let _ = park::park(wait, c"timer function", self.lock.commit());
             self.lock.lock();
         }
         self.lock.unlock();
