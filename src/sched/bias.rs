@@ -118,7 +118,7 @@ mod real {
 
     const SLOTS: usize = 8;
     /// So often in a row an M takes a lock before it becomes its owner, at first and at most.
-    const FIRST: u32 = 512;
+    const FIRST: u32 = 128;
     const MOST: u32 = 65_536;
 
     /// The locks that an M holds as their owner.

@@ -262,6 +262,7 @@ impl Chan {
     }
 
     /// Claims the waiter that came first, under the lock.
+    #[inline(always)]
     fn claim(&self, dir: Dir) -> Option<&Waiter> {
         let (queue, waiting) = self.queue(dir);
         // SAFETY: the lock is held; the callers ready the goroutine last.
@@ -287,6 +288,7 @@ impl Chan {
     ///
     /// # Safety
     /// The lock is held. `elem` holds `elem_size` bytes, or is null if that is 0.
+    #[inline(always)]
     pub unsafe fn send_now(&self, elem: *const u8) -> Step {
         if self.closed.load(Relaxed) {
             return Step::Done(Err(Error::Closed), None);
@@ -311,6 +313,7 @@ impl Chan {
     ///
     /// # Safety
     /// The lock is held. `elem` has room for `elem_size` bytes, or is null.
+    #[inline(always)]
     pub unsafe fn recv_now(&self, elem: *mut u8) -> Step {
         let count = self.count.load(Relaxed);
         if count > 0 {
@@ -340,6 +343,7 @@ impl Chan {
     }
 
     /// Lets go of the lock, then readies whoever the step has served.
+    #[inline(always)]
     fn finish(&self, result: Result, served: Option<&'static G>) -> Result {
         self.lock.unlock();
         if let Some(g) = served {
@@ -352,6 +356,7 @@ impl Chan {
     ///
     /// # Safety
     /// `elem` holds `elem_size` bytes, or is null if that is 0.
+    #[inline]
     pub unsafe fn send(&self, elem: *const u8, timeout: Timeout) -> Result {
         self.lock.lock();
         // SAFETY: the lock is held; elem as the caller promises.
@@ -368,6 +373,7 @@ impl Chan {
     ///
     /// # Safety
     /// `elem` has room for `elem_size` bytes, or is null: then the value is thrown away.
+    #[inline]
     pub unsafe fn recv(&self, elem: *mut u8, timeout: Timeout) -> Result {
         self.lock.lock();
         // SAFETY: the lock is held; elem as the caller promises.
@@ -387,6 +393,7 @@ impl Chan {
     }
 
     /// Lets go of the lock and waits. True: a waker granted it; false: the channel was closed.
+    #[inline(never)]
     fn wait(&self, dir: Dir, elem: *mut u8, timeout: Timeout) -> Result<bool> {
         let wait = match timeout.begin().and_then(|when| Ok(park::prepare(Kind::Chan, when)?)) {
             Ok(wait) => wait,
