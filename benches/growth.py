@@ -1,14 +1,10 @@
-#!/usr/bin/env python3
 """Does what goroutines cost grow in proportion to their number? The points, as a Markdown table and as a plot.
 
-run.py measures the points and prints the table. The plot needs matplotlib, which the Python that runs run.py may lack,
-so this file is also a program: growth.py POINTS.json PLOT.svg
+run.py measures the points, report.py prints the table, and plot.py, where there is matplotlib, makes the plot.
 """
 
 from __future__ import annotations
 
-import json
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +12,7 @@ GORT, GO = "gort", "Go"
 TOUCH = "first touch"  # of as many pages, by a program that does nothing else: what the kernel alone takes
 CREATE, RELEASE, MEMORY = "create", "release", "memory"
 UNITS = {CREATE: "ns", RELEASE: "ns", MEMORY: "B"}
+MEASURES = {"touch": CREATE, "parked_create": CREATE, "parked_release": RELEASE, "parked_bytes": MEMORY}
 COLUMNS = [(CREATE, GORT), (CREATE, GO), (CREATE, TOUCH), (RELEASE, GORT), (RELEASE, GO), (MEMORY, GORT), (MEMORY, GO)]
 
 
@@ -46,9 +43,6 @@ def table(points: list[Point]) -> list[str]:
 
 def plot(points: list[Point], path: Path) -> None:
     """Draws totals. With both axes logarithmic, what grows in proportion is a straight line, ten up for ten along."""
-    import matplotlib
-
-    matplotlib.use("svg")
     from matplotlib import pyplot, ticker
 
     colours = {GORT: "tab:blue", GO: "tab:orange", TOUCH: "tab:gray"}
@@ -79,14 +73,5 @@ def plot(points: list[Point], path: Path) -> None:
         axis.yaxis.set_major_formatter(ticker.StrMethodFormatter("{x:,g}"))
         axis.grid(visible=True, which="major", alpha=0.4)
         axis.legend()
-    figure.savefig(path)
-
-
-def main(args: list[str]) -> int:
-    points = [Point(**fields) for fields in json.loads(Path(args[0]).read_text())]
-    plot(points, Path(args[1]))
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    figure.savefig(path, metadata={"Date": None})
+    pyplot.close(figure)
