@@ -57,16 +57,17 @@ examples: $(servers) ## echo, httpd and proxy, in target/examples (httpd wants l
 test-examples: $(servers)
 	set -e; for name in $(notdir $(servers)); do python3 examples/test_$$name.py target/examples/$$name; done
 
-bench: lib ## the benches beside the same programs in Go, as a table
+bench: lib ## the benches beside Go, Boost.Fiber, may and tokio: tables and plots in target/bench; half an hour and more
 	@scripts/deps.sh bench
 	python3 benches/run.py
 
-bench-quick: lib ## the same, small: shows that they work
+bench-quick: lib ## the same, small, in under three minutes: shows that they work
 	@scripts/deps.sh bench
 	python3 benches/run.py --quick
 
 fmt: ## formats Rust and Python
 	cargo fmt
+	cargo fmt --all --manifest-path benches/rust/Cargo.toml
 	@scripts/deps.sh test
 	target/venv/bin/ruff format --config scripts/ruff.toml --exclude target .
 

