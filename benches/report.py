@@ -32,7 +32,8 @@ def read(folder: Path) -> Results:
     benches.sort(key=lambda record: (order[record["bench"]], record["procs"]))
     growths = sorted((record for record in records if "points" in record), key=lambda record: record["procs"])
     points = [growth.Point(**point) for record in growths for point in record["points"]]
-    return Results(benches, points, [record["about"] for record in [*benches, *growths]])
+    abouts = [about for record in [*benches, *growths] for about in record["abouts"].values()]
+    return Results(benches, points, sorted(abouts, key=lambda about: about["when"]))
 
 
 def digits(number: float) -> str:
@@ -111,7 +112,7 @@ def skipped(results: Results) -> list[str]:
         procs = [procs for procs in bench.procs if (bench.name, procs) not in here]
         if procs:
             name = bench.name + "".join(f" ({number} P)" for number in procs if procs != list(bench.procs))
-            why.setdefault(("Not run here", "see what the run says"), []).append(name)
+            why.setdefault(("Not run here", "nobody has asked for it"), []).append(name)
     return lines + [f"- {title}: {', '.join(names)}: {reason}." for (title, reason), names in why.items()]
 
 

@@ -72,7 +72,7 @@ class Session:
         self.client = ""
         self.failed = False
         self.about = {
-            "when": datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
+            "when": datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M:%S UTC"),
             "machine": machine(),
             "load": round(load(), 2),
             "runs": options.runs,
@@ -122,6 +122,15 @@ class Session:
         return values
 
 
+def skip(session: Session, bench: Bench, procs: int, why: str) -> None:
+    """Says why nobody runs this bench here, in the report too, unless it has values of an earlier run."""
+    say(f"skipped: {bench.name}, {procs} P: {why}")
+    path = session.folder / f"{bench.name}-{procs}p.json"
+    if not path.exists() or not json.loads(path.read_text())["measures"]:
+        record = {"bench": bench.name, "procs": procs, "abouts": {session.about["when"]: session.about}}
+        path.write_text(json.dumps({**record, "measures": {}, "skipped": {GORT: why}}, indent=1) + "\n")
+
+
 def measure(session: Session, bench: Bench, procs: int) -> None:
     """Runs a bench, and keeps what it finds: each peer's values with those of gort beside them."""
     options = session.options
@@ -147,11 +156,11 @@ def measure(session: Session, bench: Bench, procs: int) -> None:
                     values[key][name].append(value)
                     units[key] = unit
         if GORT in failed:
-            return
+            return  # what is there of earlier runs stays
 
     path = session.folder / f"{bench.name}-{procs}p.json"
-    kept = json.loads(path.read_text()) if path.exists() else {"measures": {}}
-    kept.update(bench=bench.name, procs=procs, about=session.about)
+    kept = json.loads(path.read_text()) if path.exists() else {"measures": {}, "abouts": {}}
+    kept.update(bench=bench.name, procs=procs)
     kept["measures"] = {key: kept["measures"].get(key, {"peers": {}}) for key in values}
     for key, each in values.items():
         entry = kept["measures"][key]
@@ -162,6 +171,9 @@ def measure(session: Session, bench: Bench, procs: int) -> None:
             entry["peers"].pop(name, None)
             if len(each[name]) == len(each[GORT]):
                 entry["peers"][name] = {"when": session.about["when"], "gort": each[GORT], "peer": each[name]}
+    used = {pairs["when"] for entry in kept["measures"].values() for pairs in entry["peers"].values()}
+    kept["abouts"] = {when: about for when, about in kept["abouts"].items() if when in used}
+    kept["abouts"][session.about["when"]] = session.about
     lacking = {name: peer.lacks(bench) for name, peer in session.peers.items() if name in bench.peers}
     skipped = {name: why for name, why in kept.get("skipped", {}).items() if name not in session.peers}
     skipped.update({name: why for name, why in lacking.items() if why})
@@ -188,7 +200,11 @@ def grow(session: Session, procs: int) -> None:
                     each[growth.MEASURES[key], series].append(value / count * 1e9 if unit == "s" else value)
         for (kind, series), found in each.items():
             points.append(growth.Point(kind, series, procs, count, statistics.median(found)))
-    kept = {"about": session.about, "procs": procs, "points": [asdict(point) for point in points]}
+    kept = {
+        "abouts": {session.about["when"]: session.about},
+        "procs": procs,
+        "points": [asdict(point) for point in points],
+    }
     (session.folder / f"growth-{procs}p.json").write_text(json.dumps(kept, indent=1) + "\n")
 
 
@@ -249,18 +265,17 @@ def run_all(session: Session) -> None:
     if session.about["load"] > BUSY:
         say(f"WARNING: the load is {session.about['load']}. These times are not to be trusted.")
     for procs in session.options.procs:
-        if procs > len(session.cpus):
-            say(f"skipped: {procs} Ps. This process may use {len(session.cpus)} CPU(s).")
-            continue
-        for bench in benches:
+        cpus = f"this machine lets it have {len(session.cpus)} CPU(s)" if procs > len(session.cpus) else None
+        for bench in [bench for bench in benches if bench.runs_with(procs)]:
+            why = cpus or session.gort().lacks(bench)
+            if why:
+                skip(session, bench, procs, why)
+                continue
             try:
-                if procs in bench.procs and session.having(bench):
-                    measure(session, bench, procs)
-                elif procs in bench.procs:
-                    say(f"skipped: {bench.name}: {session.gort().lacks(bench)}")
+                measure(session, bench, procs)
             except BenchError as error:
                 session.fail(bench.name, error)
-        if suite.GROWTH in names and procs in suite.GROWTH_PROCS:
+        if suite.GROWTH in names and not cpus:
             try:
                 grow(session, procs)
             except BenchError as error:

@@ -29,6 +29,9 @@ class Bench:
     def source(self) -> str:
         return self.program or self.name
 
+    def runs_with(self, procs: int) -> bool:
+        return procs in self.procs or (procs > 2 and 2 in self.procs)
+
 
 # In the table's order.
 BENCHES = [
@@ -63,7 +66,6 @@ BENCHES = [
 # growth has no program of its own: it runs parked, and touch beside it, with this number, a tenth of it, and so on.
 GROWTH = "growth"
 GROWTH_MOST, GROWTH_MOST_QUICK = 1_000_000, 20_000
-GROWTH_PROCS = (1, 2)
 
 NAMES = [*(bench.name for bench in BENCHES), GROWTH]
 
