@@ -1,0 +1,2 @@
+// The same check through a C++ compiler: the header's declarations have C linkage and the same types there.
+#include "contract_net.c"
