@@ -1,6 +1,6 @@
 #!/bin/sh
 # gort.hpp with every C++ compiler that is there. It compiles alone in each language version and dialect, without a
-# warning. The tests cpp_*.cpp run as C++17 with all compilers but the first, with which CMake has built them so; with
+# warning, and so does each of its parts. The tests cpp_*.cpp run as C++17 with all compilers but the first, with which CMake has built them so; with
 # that one as C++20.
 #
 # usage: clang.sh INCLUDE_DIR LIBRARY_DIR COMPILER...
@@ -56,6 +56,12 @@ for compiler in "$@"; do
                 status=1
             fi
         done
+    done
+    for part in "$include"/gort/*.hpp; do
+        if ! "$path" -x c++ -std=c++17 $warnings -fsyntax-only -I"$include" -include "$part" /dev/null; then
+            echo "clang: $part fails alone with $compiler" >&2
+            status=1
+        fi
     done
     if [ "$compiler" = "$first" ]; then run_tests "$path" c++20; else run_tests "$path" c++17; fi
 done

@@ -18,7 +18,7 @@ file(MAKE_DIRECTORY "${WORK_DIR}")
 run("${CMAKE_COMMAND}" --install "${BUILD_DIR}" --prefix "${installed}")
 # The package must not depend on the place that it was installed to.
 file(RENAME "${installed}" "${prefix}")
-foreach(file include/gort.h ${LIBDIR}/libgort.so.${VERSION} ${LIBDIR}/libgort.so ${LIBDIR}/libgort.a
+foreach(file include/gort.h include/gort.hpp include/gort/chan.hpp ${LIBDIR}/libgort.so.${VERSION} ${LIBDIR}/libgort.so ${LIBDIR}/libgort.a
     ${LIBDIR}/cmake/gort/gortConfig.cmake ${LIBDIR}/cmake/gort/gortConfigVersion.cmake ${LIBDIR}/pkgconfig/gort.pc)
   if(NOT EXISTS "${prefix}/${file}")
     message(FATAL_ERROR "not installed: ${file}")
@@ -74,6 +74,13 @@ pkg_config(shared_flags --cflags --libs)
 separate_arguments(shared_flags UNIX_COMMAND "${shared_flags}")
 run("${C_COMPILER}" -std=c11 -Wall -Wextra -Werror "${SOURCE_DIR}/main.c" ${shared_flags}
   "-Wl,-rpath,${prefix}/${LIBDIR}" -o "${build}/by_pkg_config")
+# All parts of the C++ header are there.
+if(CXX_COMPILER)
+  pkg_config(include_flags --cflags)
+  separate_arguments(include_flags UNIX_COMMAND "${include_flags}")
+  file(WRITE "${build}/header.cpp" "#include <gort.hpp>\n")
+  run("${CXX_COMPILER}" -std=c++17 -Wall -Wextra -Werror -fsyntax-only "${build}/header.cpp" ${include_flags})
+endif()
 # The private libraries are enough for the static one.
 pkg_config(static_flags --static --cflags --libs)
 separate_arguments(static_flags UNIX_COMMAND "${static_flags}")
