@@ -81,11 +81,6 @@ static void produce(void *arg) {
     atomic_fetch_add(&j->done, 1);
 }
 
-static void *produce_thread(void *arg) {
-    produce(arg);
-    return NULL;
-}
-
 static void consume(void *arg) {
     struct job *j = arg;
     struct item it;
@@ -95,11 +90,6 @@ static void consume(void *arg) {
     }
     CHECK_EQ(rt_chan_recv(j->in, &it), RT_ECLOSED);
     atomic_fetch_add(&j->done, 1);
-}
-
-static void *consume_thread(void *arg) {
-    consume(arg);
-    return NULL;
 }
 
 /* Every pairing of goroutine, pthread and main, with and without a buffer. */
@@ -114,9 +104,9 @@ static void pairings(void) {
                 struct job j = {c, c, 300, 0};
                 pthread_t a = 0, b = 0;
                 if (from == 0) go(produce, &j);
-                if (from == 1) a = thread_start(produce_thread, &j);
+                if (from == 1) a = thread_go(produce, &j);
                 if (to == 0) go(consume, &j);
-                if (to == 1) b = thread_start(consume_thread, &j);
+                if (to == 1) b = thread_go(consume, &j);
                 if (from == 2) produce(&j);
                 if (to == 2) consume(&j);
                 EVENTUALLY(atomic_load(&j.done) == 2);

@@ -87,11 +87,6 @@ static void consumes(void *arg) {
     atomic_fetch_add(&ended, 1);
 }
 
-static void *consumes_thread(void *arg) {
-    consumes(arg);
-    return NULL;
-}
-
 int main(void) {
     CHECK_CHILD(one_p);
     const size_t caps[] = {0, 1, 10, PRODUCERS * ITEMS};
@@ -102,7 +97,7 @@ int main(void) {
         chan = rt_chan_make(sizeof(int), caps[k]);
         for (intptr_t i = 0; i < PRODUCERS; i++) go(produces, (void *)i);
         for (int i = 0; i < CONSUMERS; i++) go(consumes, NULL);
-        const pthread_t t = thread_start(consumes_thread, NULL);
+        const pthread_t t = thread_go(consumes, NULL);
         EVENTUALLY(atomic_load(&received) == PRODUCERS * ITEMS);
         CHECK_OK(rt_chan_close(chan));
         EVENTUALLY(atomic_load(&ended) == PRODUCERS + CONSUMERS + 1);

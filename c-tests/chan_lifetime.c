@@ -11,11 +11,6 @@ static void receives(void *arg) {
     atomic_fetch_add(&served, 1);
 }
 
-static void *receives_thread(void *arg) {
-    receives(arg);
-    return NULL;
-}
-
 static void sends(void *arg) {
     const int v = 12;
     const int r = rt_chan_send(arg, &v);
@@ -106,7 +101,7 @@ int main(void) {
             rt_chan *c = rt_chan_make(sizeof(int), 0);
             pthread_t t = 0;
             const bool on_thread = sender == 0 && i % 10 == 0;
-            if (on_thread) t = thread_start(receives_thread, c);
+            if (on_thread) t = thread_go(receives, c);
             else go(sender ? sends : receives, c);
             serve_and_drop(c, sender);
             EVENTUALLY(atomic_load(&served) == 1);

@@ -43,15 +43,10 @@ static void refusals(void *arg) {
     CHECK(rt_chan_make((size_t)1 << 40, (size_t)1 << 20) == NULL);
 }
 
-static void *refusals_thread(void *arg) {
-    refusals(arg);
-    return NULL;
-}
-
 int main(void) {
     refusals(NULL);
     CHECK_OK(rt_run(refusals, NULL));
-    thread_join(thread_start(refusals_thread, NULL));
+    thread_join(thread_go(refusals, NULL));
     puts("chan_misuse: ok");
     return 0;
 }

@@ -17,16 +17,6 @@ static void receives_for_ever(void *arg) {
     FAIL("a receive from the NULL channel ended with %d", r);
 }
 
-static void *sends_for_ever_thread(void *arg) {
-    sends_for_ever(arg);
-    return NULL;
-}
-
-static void *receives_for_ever_thread(void *arg) {
-    receives_for_ever(arg);
-    return NULL;
-}
-
 static void answers(void *arg) {
     (void)arg;
     int v = 41;
@@ -49,23 +39,18 @@ static void answers(void *arg) {
     CHECK_EQ(v, 41);
 }
 
-static void *answers_thread(void *arg) {
-    answers(arg);
-    return NULL;
-}
-
 int main(void) {
     answers(NULL);
     CHECK_OK(rt_run(answers, NULL));
-    thread_join(thread_start(answers_thread, NULL));
+    thread_join(thread_go(answers, NULL));
 
     static int with_timeout;
     void *const how[] = {NULL, &with_timeout};
     for (int i = 0; i < 2; i++) {
         go(sends_for_ever, how[i]);
         go(receives_for_ever, how[i]);
-        CHECK_EQ(pthread_detach(thread_start(sends_for_ever_thread, how[i])), 0);
-        CHECK_EQ(pthread_detach(thread_start(receives_for_ever_thread, how[i])), 0);
+        CHECK_EQ(pthread_detach(thread_go(sends_for_ever, how[i])), 0);
+        CHECK_EQ(pthread_detach(thread_go(receives_for_ever, how[i])), 0);
     }
     EVENTUALLY(atomic_load(&entered) == 8);
     thread_sleep(50 * MS);

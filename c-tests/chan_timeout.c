@@ -50,11 +50,6 @@ static void answers(void *arg) {
     rt_chan_unref(c);
 }
 
-static void *answers_thread(void *arg) {
-    answers(arg);
-    return NULL;
-}
-
 /* The other side comes while the wait is on. */
 struct meet {
     rt_chan *chan;
@@ -75,16 +70,6 @@ static void sends(void *arg) {
     atomic_store(&m->result, r);
 }
 
-static void *receives_thread(void *arg) {
-    receives(arg);
-    return NULL;
-}
-
-static void *sends_thread(void *arg) {
-    sends(arg);
-    return NULL;
-}
-
 static void meets(void) {
     const int64_t times[] = {RT_FOREVER, 3600 * SECOND, INT64_MAX, INT64_MAX - 5};
     for (size_t i = 0; i < sizeof times / sizeof times[0]; i++)
@@ -92,9 +77,9 @@ static void meets(void) {
             struct meet m = {rt_chan_make(sizeof(int), 0), times[i], 50 + kind, 1};
             pthread_t t = 0;
             if (kind == 0) go(receives, &m);
-            if (kind == 1) t = thread_start(receives_thread, &m);
+            if (kind == 1) t = thread_go(receives, &m);
             if (kind == 2) go(sends, &m);
-            if (kind == 3) t = thread_start(sends_thread, &m);
+            if (kind == 3) t = thread_go(sends, &m);
             thread_sleep(5 * MS);
             CHECK_EQ(atomic_load(&m.result), 1);
             int v = 70;
@@ -167,7 +152,7 @@ int main(void) {
     CHECK_CHILD(one_p);
     answers(NULL);
     CHECK_OK(rt_run(answers, NULL));
-    thread_join(thread_start(answers_thread, NULL));
+    thread_join(thread_go(answers, NULL));
     meets();
     puts("chan_timeout: ok");
     return 0;

@@ -125,6 +125,27 @@ static inline pthread_t thread_start(void *(*fn)(void *), void *arg) {
     return t;
 }
 
+struct thread_call {
+    rt_fn fn;
+    void *arg;
+};
+
+static inline void *thread_calls(void *arg) {
+    const struct thread_call call = *(struct thread_call *)arg;
+    free(arg);
+    call.fn(call.arg);
+    return NULL;
+}
+
+/* A thread that does what a goroutine might. */
+static inline pthread_t thread_go(rt_fn fn, void *arg) {
+    struct thread_call *call = (struct thread_call *)malloc(sizeof *call);
+    CHECK(call != NULL);
+    call->fn = fn;
+    call->arg = arg;
+    return thread_start(thread_calls, call);
+}
+
 static inline void thread_join(pthread_t t) { CHECK_EQ(pthread_join(t, NULL), 0); }
 
 static inline int64_t go(rt_fn fn, void *arg) {

@@ -90,11 +90,6 @@ static void waits_once(void *arg) {
     atomic_fetch_add(&done, 1);
 }
 
-static void *waits_once_thread(void *arg) {
-    waits_once(arg);
-    return NULL;
-}
-
 static int read_locked(const int *n) {
     CHECK_OK(rt_mutex_lock(&mu));
     const int v = *n;
@@ -109,7 +104,7 @@ static void in_order(void) {
     waiting = awake = 0;
     atomic_store(&done, 0);
     for (int i = 0; i < N; i++) {
-        if (i % 5 == 0) t[i] = thread_start(waits_once_thread, (void *)(intptr_t)i);
+        if (i % 5 == 0) t[i] = thread_go(waits_once, (void *)(intptr_t)i);
         else go(waits_once, (void *)(intptr_t)i);
         EVENTUALLY(read_locked(&waiting) == i + 1);
     }
@@ -138,7 +133,7 @@ static void broadcasts(void) {
         waiting = awake = 0;
         atomic_store(&done, 0);
         for (int i = 0; i < N; i++) {
-            if (i % 10 == 0) t[i] = thread_start(waits_once_thread, NULL);
+            if (i % 10 == 0) t[i] = thread_go(waits_once, NULL);
             else go(waits_once, NULL);
         }
         EVENTUALLY(read_locked(&waiting) == N);
@@ -207,11 +202,6 @@ static void hurried(void *arg) {
     CHECK(r == RT_OK || r == RT_ETIMEDOUT);
 }
 
-static void *hurried_thread(void *arg) {
-    hurried(arg);
-    return NULL;
-}
-
 static void races_time(void *arg) {
     const bool threads = arg != NULL;
     const int rounds = rounds_of(threads ? 300 : 3000);
@@ -221,7 +211,7 @@ static void races_time(void *arg) {
         waiting = awake = 0;
         atomic_store(&done, 0);
         atomic_store(&hurried_answer, 0);
-        if (threads) t = thread_start(hurried_thread, NULL);
+        if (threads) t = thread_go(hurried, NULL);
         else go(hurried, NULL);
         EVENTUALLY_YIELD(read_locked(&waiting) == 1);
         go(waits_once, NULL);
@@ -288,21 +278,11 @@ static void consumes(void *arg) {
     atomic_fetch_add(&done, 1);
 }
 
-static void *consumes_thread(void *arg) {
-    consumes(arg);
-    return NULL;
-}
-
-static void *produces_thread(void *arg) {
-    produces(arg);
-    return NULL;
-}
-
 static void queue(void) {
     atomic_store(&done, 0);
     for (int i = 0; i < PRODUCERS - 1; i++) go(produces, NULL);
     for (int i = 0; i < CONSUMERS - 1; i++) go(consumes, NULL);
-    const pthread_t c = thread_start(consumes_thread, NULL), p = thread_start(produces_thread, NULL);
+    const pthread_t c = thread_go(consumes, NULL), p = thread_go(produces, NULL);
     EVENTUALLY(atomic_load(&done) == PRODUCERS + CONSUMERS);
     thread_join(c);
     thread_join(p);
@@ -332,11 +312,6 @@ static void woken_frees(void *arg) {
     atomic_fetch_add(&done, 1);
 }
 
-static void *woken_frees_thread(void *arg) {
-    woken_frees(arg);
-    return NULL;
-}
-
 static void vanishes(void *arg) {
     (void)arg;
     page = (size_t)sysconf(_SC_PAGESIZE);
@@ -348,7 +323,7 @@ static void vanishes(void *arg) {
         o->left = n;
         atomic_store(&done, 0);
         for (int k = i % 16 == 0; k < n; k++) go(woken_frees, o);
-        if (i % 16 == 0) t = thread_start(woken_frees_thread, o);
+        if (i % 16 == 0) t = thread_go(woken_frees, o);
         for (int came = 0; came < n;) {
             rt_gosched();
             CHECK_OK(rt_mutex_lock(&o->mu));

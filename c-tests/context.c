@@ -253,11 +253,6 @@ static void rounds(void *arg) {
     atomic_fetch_add(&done, 1);
 }
 
-static void *rounds_thread(void *arg) {
-    rounds(arg);
-    return NULL;
-}
-
 static void find_thirds(void) {
     CHECK_EQ(fesetround(FE_DOWNWARD), 0);
     third_down = divide(1, 3);
@@ -304,7 +299,7 @@ int main(void) {
     expect(16);
 
     pthread_t threads[4];
-    for (intptr_t i = 0; i < 4; i++) threads[i] = thread_start(rounds_thread, (void *)i);
+    for (intptr_t i = 0; i < 4; i++) threads[i] = thread_go(rounds, (void *)i);
     for (intptr_t i = 0; i < 40; i++) go(rounds, (void *)i);
     expect(44);
     for (int i = 0; i < 4; i++) thread_join(threads[i]);

@@ -169,18 +169,13 @@ static void waits_for_one(void *arg) {
     atomic_fetch_add(&expired, 1);
 }
 
-static void *waits_for_one_thread(void *arg) {
-    waits_for_one(arg);
-    return NULL;
-}
-
 static void many(void) {
     enum { THREADS = 8 };
     rt_waitgroup wg;
     memset(&wg, 0, sizeof wg);
     pthread_t t[THREADS];
     for (int i = 0; i < MANY; i++) CHECK_OP(rt_waitgroup_go(&wg, waits_for_one, (void *)(uintptr_t)i), >, 0);
-    for (int i = 0; i < THREADS; i++) t[i] = thread_start(waits_for_one_thread, (void *)(uintptr_t)(1000 + i));
+    for (int i = 0; i < THREADS; i++) t[i] = thread_go(waits_for_one, (void *)(uintptr_t)(1000 + i));
     CHECK_OK(rt_waitgroup_wait(&wg));
     for (int i = 0; i < THREADS; i++) thread_join(t[i]);
     CHECK_EQ(atomic_load(&expired), MANY + THREADS);

@@ -15,11 +15,6 @@ static void waits(void *arg) {
     atomic_fetch_add(&woken, 1);
 }
 
-static void *waits_thread(void *arg) {
-    waits(arg);
-    return NULL;
-}
-
 /* Go's loop: work until it is over. */
 static void works(void *arg) {
     rt_chan *jobs = arg;
@@ -50,7 +45,7 @@ static void wakes_everybody(int round) {
     atomic_store(&woken, 0);
     pthread_t t[THREADS];
     for (int i = 0; i < WAITERS; i++) go(i % 2 == 0 ? waits : works, jobs);
-    for (int i = 0; i < THREADS; i++) t[i] = thread_start(waits_thread, NULL);
+    for (int i = 0; i < THREADS; i++) t[i] = thread_go(waits, NULL);
     EVENTUALLY(atomic_load(&waiting) == WAITERS + THREADS);
     const int one = 1;
     for (int i = 0; i < 50; i++) CHECK_OK(rt_chan_send(jobs, &one));

@@ -117,11 +117,6 @@ static void every_call(void *arg) {
     KEEPS(rt_waitgroup_wait(&wg));
 }
 
-static void *every_call_thread(void *arg) {
-    every_call(arg);
-    return NULL;
-}
-
 /* Many goroutines, each with an errno of its own, that wait and move between threads all the time. */
 static atomic_int done;
 static rt_mutex mu;
@@ -154,11 +149,6 @@ static void keeps_own(void *arg) {
     atomic_fetch_add(&done, 1);
 }
 
-static void *keeps_own_thread(void *arg) {
-    keeps_own(arg);
-    return NULL;
-}
-
 int main(void) {
     /* The first call of all starts the runtime. */
     set_errno(MARK);
@@ -168,7 +158,7 @@ int main(void) {
 
     every_call(NULL);
     CHECK_OK(rt_run(every_call, NULL));
-    thread_join(thread_start(every_call_thread, NULL));
+    thread_join(thread_go(every_call, NULL));
 
     enum { N = 32 };
     static struct own owns[N];
@@ -179,7 +169,7 @@ int main(void) {
         owns[i].in = chans[i];
         owns[i].out = chans[(i + 1) % N];
         owns[i].mark = 1000 + i;
-        if (i % 8 == 7) threads[i] = thread_start(keeps_own_thread, &owns[i]);
+        if (i % 8 == 7) threads[i] = thread_go(keeps_own, &owns[i]);
         else go(keeps_own, &owns[i]);
     }
     EVENTUALLY(atomic_load(&done) == N);

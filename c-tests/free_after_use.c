@@ -29,11 +29,6 @@ static void does_done(void *arg) {
     atomic_fetch_sub(&busy, 1);
 }
 
-static void *does_done_thread(void *arg) {
-    does_done(arg);
-    return NULL;
-}
-
 static void nothing(void *arg) { (void)arg; }
 
 static void waitgroups(void *arg) {
@@ -44,7 +39,7 @@ static void waitgroups(void *arg) {
         atomic_store(&busy, 2);
         CHECK_OK(rt_waitgroup_add(wg, 2));
         go(does_done, wg);
-        if (threads) t = thread_start(does_done_thread, wg);
+        if (threads) t = thread_go(does_done, wg);
         else go(does_done, wg);
         CHECK_OP(rt_waitgroup_go(wg, nothing, NULL), >, 0);
         CHECK_OK(rt_waitgroup_wait(wg));
@@ -74,11 +69,6 @@ static void mutex_user(void *arg) {
     atomic_fetch_sub(&busy, 1);
 }
 
-static void *mutex_user_thread(void *arg) {
-    mutex_user(arg);
-    return NULL;
-}
-
 static void rw_user(void *arg) {
     struct box *b = arg;
     CHECK_OK(rt_rwmutex_lock(&b->rw));
@@ -97,7 +87,7 @@ static void locks(void *arg) {
         go(user, b);
         go(user, b);
         if (i % 10 == 0 && arg == NULL) {
-            thread_join(thread_start(mutex_user_thread, b));
+            thread_join(thread_go(mutex_user, b));
         } else {
             user(b);
         }
@@ -111,18 +101,13 @@ static void releases(void *arg) {
     atomic_fetch_sub(&busy, 1);
 }
 
-static void *releases_thread(void *arg) {
-    releases(arg);
-    return NULL;
-}
-
 static void semas(void *arg) {
     (void)arg;
     for (int i = 0; i < rounds_of(ROUNDS); i++) {
         rt_sema *s = object(sizeof *s);
         pthread_t t = 0;
         atomic_store(&busy, 1);
-        if (i % 10 == 0) t = thread_start(releases_thread, s);
+        if (i % 10 == 0) t = thread_go(releases, s);
         else go(releases, s);
         if (i % 2 == 0) CHECK_OK(rt_sema_acquire(s));
         else EVENTUALLY_YIELD(rt_sema_try_acquire(s) == RT_OK);
@@ -181,11 +166,6 @@ static void other_side(void *arg) {
     atomic_fetch_sub(&busy, 1);
 }
 
-static void *other_side_thread(void *arg) {
-    other_side(arg);
-    return NULL;
-}
-
 static void chans(void *arg) {
     (void)arg;
     const int eight = 8;
@@ -194,7 +174,7 @@ static void chans(void *arg) {
         struct side s = {rt_chan_ref(c), i % 4};
         pthread_t t = 0;
         atomic_store(&busy, 1);
-        if (i % 10 == 0) t = thread_start(other_side_thread, &s);
+        if (i % 10 == 0) t = thread_go(other_side, &s);
         else go(other_side, &s);
         if (i % 3 == 0) rt_gosched();
         if (s.kind == 2) CHECK_OK(rt_chan_close(c));

@@ -240,11 +240,6 @@ static void waits(void *arg) {
     atomic_fetch_add(&through, 1);
 }
 
-static void *waits_thread(void *arg) {
-    waits(arg);
-    return NULL;
-}
-
 static void wait_at_once(void) {
     enum { GOROUTINES = 10, THREADS = 4 };
     reset();
@@ -253,7 +248,7 @@ static void wait_at_once(void) {
     for (int i = 0; i < 5; i++) CHECK_OP(rt_group_go(shared, works, NULL), >, 0);
     pthread_t t[THREADS];
     for (int i = 0; i < GOROUTINES; i++) go(waits, NULL);
-    for (int i = 0; i < THREADS; i++) t[i] = thread_start(waits_thread, NULL);
+    for (int i = 0; i < THREADS; i++) t[i] = thread_go(waits, NULL);
     thread_sleep(5 * MS);
     CHECK_EQ(atomic_load(&through), 0);
     const int code = -8;

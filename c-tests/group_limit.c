@@ -61,11 +61,6 @@ static void starts_one(void *arg) {
     atomic_store(&s->done, true);
 }
 
-static void *starts_one_thread(void *arg) {
-    starts_one(arg);
-    return NULL;
-}
-
 static void blocks(bool thread) {
     enum { LIMIT = 3 };
     gate = rt_chan_make(0, 0);
@@ -75,7 +70,7 @@ static void blocks(bool thread) {
     for (int i = 0; i < LIMIT; i++) CHECK_OP(rt_group_go(s.group, waits, NULL), >, 0);
     EVENTUALLY(atomic_load(&begun) == LIMIT);
     pthread_t t = 0;
-    if (thread) t = thread_start(starts_one_thread, &s);
+    if (thread) t = thread_go(starts_one, &s);
     else go(starts_one, &s);
     thread_sleep(5 * MS);
     CHECK(!atomic_load(&s.done));
@@ -103,11 +98,6 @@ static void starts_many(void *arg) {
     atomic_fetch_sub(&starters, 1);
 }
 
-static void *starts_many_thread(void *arg) {
-    starts_many(arg);
-    return NULL;
-}
-
 static void many_starters(void) {
     enum { GOROUTINES = 8, THREADS = 4, LIMIT = 3 };
     atomic_store(&most, 0);
@@ -117,7 +107,7 @@ static void many_starters(void) {
     CHECK_OK(rt_group_set_limit(g, LIMIT));
     pthread_t t[THREADS];
     for (int i = 0; i < GOROUTINES; i++) go(starts_many, g);
-    for (int i = 0; i < THREADS; i++) t[i] = thread_start(starts_many_thread, g);
+    for (int i = 0; i < THREADS; i++) t[i] = thread_go(starts_many, g);
     EVENTUALLY(atomic_load(&starters) == 0);
     for (int i = 0; i < THREADS; i++) thread_join(t[i]);
     CHECK_OK(rt_group_wait(g));

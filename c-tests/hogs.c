@@ -47,11 +47,6 @@ static void reads(void *arg) {
     atomic_fetch_sub(&running, 1);
 }
 
-static void *computes_thread(void *arg) {
-    computes(arg);
-    return NULL;
-}
-
 /* --- a sleeper beside them --- */
 
 static bool beside(const char *what, int n, rt_fn hog) {
@@ -74,7 +69,7 @@ static bool beside_threads(void) {
     atomic_store(&stop, false);
     late.n = 0;
     CHECK_OP(rt_waitgroup_go(&wg, sleeps, &late), >, 0);
-    for (int i = 0; i < THREADS; i++) t[i] = thread_start(computes_thread, NULL);
+    for (int i = 0; i < THREADS; i++) t[i] = thread_go(computes, NULL);
     thread_sleep(300 * MS);
     atomic_store(&stop, true);
     CHECK_OK(rt_waitgroup_wait(&wg));

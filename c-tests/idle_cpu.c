@@ -22,11 +22,6 @@ static void waits(void *arg) {
     FAIL("received what nobody sent");
 }
 
-static void *waits_thread(void *arg) {
-    waits(arg);
-    return NULL;
-}
-
 static int64_t cpu_used(void) {
     struct rusage u;
     CHECK_EQ(getrusage(RUSAGE_SELF, &u), 0);
@@ -67,7 +62,7 @@ int main(void) {
     for (int i = 0; i < SLEEPERS; i++) go(sleeps, NULL);
     /* Waits without a time must cost nothing either, on goroutines and on threads. */
     for (int i = 0; i < PARKED; i++) go(waits, NULL);
-    CHECK_EQ(pthread_detach(thread_start(waits_thread, NULL)), 0);
+    CHECK_EQ(pthread_detach(thread_go(waits, NULL)), 0);
     EVENTUALLY(atomic_load(&asleep) == SLEEPERS + PARKED + 1);
     /* What spins before it goes to sleep may do so now, and what holds idle memory give it back. */
     thread_sleep(3 * SECOND);

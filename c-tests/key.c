@@ -69,11 +69,6 @@ static void has_nothing(void *arg) {
     }
 }
 
-static void *has_nothing_thread(void *arg) {
-    has_nothing(arg);
-    return NULL;
-}
-
 /* It is the goroutine's in a blocking call as well, and stays its own on whatever thread. */
 static void in_blocking_call(void *arg) {
     CHECK(rt_key_get(shared) == arg);
@@ -100,7 +95,7 @@ static void own_values(void) {
     for (int round = 0; round < 3; round++) {
         for (intptr_t i = 1; i <= GOROUTINES; i++)
             CHECK_OP(rt_waitgroup_go(&wg, i % 7 == 0 ? blocks : has_nothing, value(i)), >, 0);
-        for (intptr_t i = 0; i < THREADS; i++) t[i] = thread_start(has_nothing_thread, value(1000 + i));
+        for (intptr_t i = 0; i < THREADS; i++) t[i] = thread_go(has_nothing, value(1000 + i));
         CHECK_OK(rt_waitgroup_wait(&wg));
         for (int i = 0; i < THREADS; i++) thread_join(t[i]);
         CHECK(rt_key_get(shared) == &shared);

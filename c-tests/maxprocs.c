@@ -132,11 +132,6 @@ static void changes(void *arg) {
     }
 }
 
-static void *changes_thread(void *arg) {
-    changes(arg);
-    return NULL;
-}
-
 static void while_running(void) {
     const int before = rt_maxprocs(0);
     rt_waitgroup producers, consumers, changers;
@@ -145,7 +140,7 @@ static void while_running(void) {
     memset(&changers, 0, sizeof changers);
     items = rt_chan_make(sizeof(int), 4);
     CHECK_OP(rt_waitgroup_go(&changers, changes, NULL), >, 0);
-    const pthread_t t = thread_start(changes_thread, &items);
+    const pthread_t t = thread_go(changes, &items);
     for (int i = 0; i < WORKERS; i++) {
         CHECK_OP(rt_waitgroup_go(&producers, produces, NULL), >, 0);
         CHECK_OP(rt_waitgroup_go(&consumers, consumes, NULL), >, 0);

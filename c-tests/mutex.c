@@ -32,11 +32,6 @@ static void counts(void *arg) {
     atomic_fetch_add(&done, 1);
 }
 
-static void *counts_thread(void *arg) {
-    counts(arg);
-    return NULL;
-}
-
 static void unlocks(void *arg) {
     CHECK_OK(rt_mutex_unlock(arg));
     atomic_fetch_add(&done, 1);
@@ -81,11 +76,6 @@ static void answers(void *arg) {
     EVENTUALLY_YIELD(atomic_load(&done) == before + 1);
 }
 
-static void *answers_thread(void *arg) {
-    answers(arg);
-    return NULL;
-}
-
 /* A hog that takes the lock again at once, and holds it: one that waits gets it nevertheless. */
 static atomic_bool stop;
 
@@ -111,11 +101,6 @@ static void wants(void *arg) {
     atomic_fetch_add(&done, 1);
 }
 
-static void *wants_thread(void *arg) {
-    wants(arg);
-    return NULL;
-}
-
 /*
  * The memory of a mutex belongs to whoever locked it last: each round's mutex lies on a page that becomes inaccessible
  * as soon as the last locker has unlocked, so that a late touch by the other's unlock is a fault.
@@ -136,20 +121,15 @@ static void release(void *arg) {
     }
 }
 
-static void *release_thread(void *arg) {
-    release(arg);
-    return NULL;
-}
-
 int main(void) {
     answers(NULL);
     CHECK_OK(rt_run(answers, NULL));
-    thread_join(thread_start(answers_thread, NULL));
+    thread_join(thread_go(answers, NULL));
 
     atomic_store(&done, 0);
     for (int i = 0; i < WORKERS; i++) go(counts, NULL);
     pthread_t threads[3];
-    for (int i = 0; i < 3; i++) threads[i] = thread_start(counts_thread, NULL);
+    for (int i = 0; i < 3; i++) threads[i] = thread_go(counts, NULL);
     counts(NULL);
     for (int i = 0; i < 3; i++) thread_join(threads[i]);
     EVENTUALLY(atomic_load(&done) == WORKERS + 4);
@@ -158,7 +138,7 @@ int main(void) {
 
     atomic_store(&done, 0);
     go(hogs, NULL);
-    const pthread_t t = thread_start(wants_thread, NULL);
+    const pthread_t t = thread_go(wants, NULL);
     if (rt_maxprocs(0) > 1) go(wants, NULL);
     EVENTUALLY(atomic_load(&done) == (rt_maxprocs(0) > 1 ? 2 : 1));
     atomic_store(&stop, true);
@@ -174,7 +154,7 @@ int main(void) {
         struct object *o = (struct object *)(void *)(pages + (size_t)page * (size_t)i);
         o->users = USERS;
         for (int k = 0; k < USERS - 1; k++) go(release, o);
-        if (i % 16 == 0) thread_join(thread_start(release_thread, o));
+        if (i % 16 == 0) thread_join(thread_go(release, o));
         else release(o);
     }
     EVENTUALLY(atomic_load(&done) == OBJECTS);

@@ -89,11 +89,6 @@ static void waits(void *arg) {
     atomic_store(&w->result, 100 + (int)rt_read(w->fd, &c, 1));
 }
 
-static void *waits_thread(void *arg) {
-    waits(arg);
-    return NULL;
-}
-
 static void descriptors_and_fork(void) {
     CHECK_OK(rt_run(nothing, NULL));
     int fds[2], n[2];
@@ -154,7 +149,7 @@ static void stops(void) {
         CHECK_EQ(rt_stop(2 * MS), RT_ETIMEDOUT);
         CHECK_EQ(write(fds[1], "x", 1), 1);
         EVENTUALLY(atomic_load(&w.result) == 101);
-        const pthread_t thread = thread_start(waits_thread, &t);
+        const pthread_t thread = thread_go(waits, &t);
         EVENTUALLY(waited_on() == 1);
         CHECK_EQ(rt_stop(2 * MS), RT_ETIMEDOUT);
         CHECK_EQ(write(fds[1], "x", 1), 1);
@@ -162,7 +157,7 @@ static void stops(void) {
         CHECK_OK(rt_stop(60 * SECOND));
         /* And a fresh start, with the same descriptors. */
         struct waiting again = {fds[0], 0};
-        const pthread_t other = thread_start(waits_thread, &again);
+        const pthread_t other = thread_go(waits, &again);
         EVENTUALLY(waited_on() == 1);
         CHECK_EQ(write(fds[1], "x", 1), 1);
         thread_join(other);

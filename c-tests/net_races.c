@@ -28,11 +28,6 @@ static void writes_some(void *arg) {
     atomic_fetch_add(r->ended, 1);
 }
 
-static void *reads_thread(void *arg) {
-    reads_until_closed(arg);
-    return NULL;
-}
-
 static void close_race(void) {
     for (int i = 0; i < rounds_of(600); i++) {
         int fds[2];
@@ -43,7 +38,7 @@ static void close_race(void) {
         go(reads_until_closed, &r);
         go(writes_some, &w);
         const bool thread = i % 10 == 0;
-        pthread_t t = thread ? thread_start(reads_thread, &r) : pthread_self();
+        pthread_t t = thread ? thread_go(reads_until_closed, &r) : pthread_self();
         if (i % 3 == 0) thread_sleep((i % 7) * 20 * US);
         CHECK_OK(rt_close(fds[0]));
         CHECK_EQ(rt_close(fds[0]), -EBADF);

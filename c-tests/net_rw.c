@@ -45,11 +45,6 @@ static void asks(void *arg) {
     }
 }
 
-static void *echoes_thread(void *arg) {
-    echoes(arg);
-    return NULL;
-}
-
 static void ping_pong(enum pair k, bool nonblock, bool thread) {
     int fds[2];
     if (!make_pair(k, fds)) {
@@ -63,7 +58,7 @@ static void ping_pong(enum pair k, bool nonblock, bool thread) {
     const int f0 = flags_of(fds[0]), f1 = flags_of(fds[1]);
     struct end a = {fds[0], fds[1], k, rounds_of(200)}, b = {fds[1], fds[0], k, rounds_of(200)};
     if (thread) {
-        const pthread_t t = thread_start(echoes_thread, &a);
+        const pthread_t t = thread_go(echoes, &a);
         asks(&b);
         thread_join(t);
     } else {

@@ -58,11 +58,6 @@ static void waits(void *arg) {
     atomic_fetch_add(&m->woken, 1);
 }
 
-static void *waits_thread(void *arg) {
-    waits(arg);
-    return NULL;
-}
-
 static void reads_one(void *arg) {
     struct many *m = arg;
     char c;
@@ -74,7 +69,7 @@ static void reads_one(void *arg) {
 static void start_waiters(struct many *m, rt_fn fn, pthread_t *threads, int n_threads) {
     atomic_store(&m->woken, 0);
     for (int i = 0; i < WAITERS; i++) go(fn, m);
-    for (int i = 0; i < n_threads; i++) threads[i] = thread_start(waits_thread, m);
+    for (int i = 0; i < n_threads; i++) threads[i] = thread_go(waits, m);
     EVENTUALLY(waited_on() == 1);
     thread_sleep(20 * MS);
     CHECK_EQ(atomic_load(&m->woken), 0);

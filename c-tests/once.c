@@ -51,11 +51,6 @@ static void comes(void *arg) {
     atomic_fetch_add(&after, 1);
 }
 
-static void *comes_thread(void *arg) {
-    comes(arg);
-    return NULL;
-}
-
 static void everybody_waits(bool thread_first) {
     enum { GOROUTINES = 40, THREADS = 4 };
     pthread_t t[THREADS];
@@ -65,10 +60,10 @@ static void everybody_waits(bool thread_first) {
     written = 0;
     gate = rt_chan_make(0, 0);
     CHECK(gate != NULL);
-    if (thread_first) t[0] = thread_start(comes_thread, NULL);
+    if (thread_first) t[0] = thread_go(comes, NULL);
     else go(comes, NULL);
     EVENTUALLY(atomic_load(&calls) == 1);
-    for (int i = thread_first; i < THREADS; i++) t[i] = thread_start(comes_thread, NULL);
+    for (int i = thread_first; i < THREADS; i++) t[i] = thread_go(comes, NULL);
     for (int i = !thread_first; i < GOROUTINES; i++) go(comes, NULL);
     thread_sleep(10 * MS);
     CHECK_EQ(atomic_load(&after), 0);
@@ -105,15 +100,10 @@ static void walks(void *arg) {
     atomic_fetch_add(&done, 1);
 }
 
-static void *walks_thread(void *arg) {
-    walks(arg);
-    return NULL;
-}
-
 static void races(void) {
     pthread_t t[3];
     atomic_store(&done, 0);
-    for (int i = 0; i < 3; i++) t[i] = thread_start(walks_thread, NULL);
+    for (int i = 0; i < 3; i++) t[i] = thread_go(walks, NULL);
     for (int i = 0; i < 8; i++) go(walks, NULL);
     EVENTUALLY(atomic_load(&done) == 11);
     for (int i = 0; i < 3; i++) thread_join(t[i]);
@@ -156,11 +146,6 @@ static void calls_it(void *arg) {
     atomic_fetch_add(&after, 1);
 }
 
-static void *calls_it_thread(void *arg) {
-    calls_it(arg);
-    return NULL;
-}
-
 static void exits(bool nested) {
     pthread_t t;
     memset(&once, 0, sizeof once);
@@ -171,7 +156,7 @@ static void exits(bool nested) {
     go(calls_it, nested ? &inner_once : NULL);
     EVENTUALLY(atomic_load(&calls) == 1);
     for (int i = 0; i < 10; i++) go(calls_it, NULL);
-    t = thread_start(calls_it_thread, NULL);
+    t = thread_go(calls_it, NULL);
     thread_sleep(5 * MS);
     CHECK_EQ(atomic_load(&after), 0);
     CHECK_OK(rt_chan_close(gate));

@@ -31,11 +31,6 @@ static void parks_once(void *arg) {
     atomic_fetch_add(&s->woken, 1);
 }
 
-static void *parks_once_thread(void *arg) {
-    parks_once(arg);
-    return NULL;
-}
-
 static bool has_waiter(struct site *s) {
     spin_lock(&s->lock);
     const bool has = s->waiter != NULL;
@@ -60,7 +55,7 @@ static void commits(void) {
     go(parks_once, &a);
     wake(&a);
     EVENTUALLY(atomic_load(&a.woken) == 1);
-    const pthread_t t = thread_start(parks_once_thread, &b);
+    const pthread_t t = thread_go(parks_once, &b);
     wake(&b);
     thread_join(t);
     CHECK_EQ(atomic_load(&b.woken), 1);
@@ -140,21 +135,11 @@ static void answers(void *arg) {
     CHECK_EQ(calls, 60);
 }
 
-static void *answers_thread(void *arg) {
-    answers(arg);
-    return NULL;
-}
-
 /* With a NULL unlockf the waker tries again while it gets RT_EINVAL. */
 static void parks_plainly(void *arg) {
     atomic_store((rt_g * _Atomic *)arg, rt_self());
     CHECK_OK(rt_gopark(NULL, NULL, "no lock"));
     atomic_store((rt_g * _Atomic *)arg, NULL);
-}
-
-static void *parks_plainly_thread(void *arg) {
-    parks_plainly(arg);
-    return NULL;
 }
 
 static void without_unlockf(void) {
@@ -163,7 +148,7 @@ static void without_unlockf(void) {
     EVENTUALLY(atomic_load(&who) != NULL);
     EVENTUALLY(rt_goready(atomic_load(&who)) == RT_OK);
     EVENTUALLY(atomic_load(&who) == NULL);
-    const pthread_t t = thread_start(parks_plainly_thread, &who);
+    const pthread_t t = thread_go(parks_plainly, &who);
     EVENTUALLY(atomic_load(&who) != NULL);
     EVENTUALLY(rt_goready(atomic_load(&who)) == RT_OK);
     thread_join(t);
@@ -195,11 +180,6 @@ static void receives(void *arg) {
     CHECK_OK(rt_chan_recv(chan, &v));
     CHECK_EQ(v, *(int *)arg);
     atomic_store(&state, 2);
-}
-
-static void *receives_thread(void *arg) {
-    receives(arg);
-    return NULL;
 }
 
 static void strays(void) {
@@ -234,7 +214,7 @@ static void strays(void) {
         atomic_store(&target, NULL);
         pthread_t t = 0;
         if (round == 0) go(receives, &sent);
-        else t = thread_start(receives_thread, &sent);
+        else t = thread_go(receives, &sent);
         EVENTUALLY(atomic_load(&target) != NULL);
         for (int i = 0; i < 20; i++) {
             CHECK_EQ(rt_goready(atomic_load(&target)), RT_EINVAL);
@@ -252,7 +232,7 @@ int main(void) {
     commits();
     CHECK_OK(rt_run(answers, NULL));
     answers(NULL);
-    thread_join(thread_start(answers_thread, NULL));
+    thread_join(thread_go(answers, NULL));
     without_unlockf();
     strays();
     puts("park: ok");

@@ -75,11 +75,6 @@ static void timeouts(void *arg) {
     }
 }
 
-static void *timeouts_thread(void *arg) {
-    timeouts(arg);
-    return NULL;
-}
-
 /* Woken long before its time; then the old time must not end a later wait. */
 struct pair {
     spin lock;
@@ -105,11 +100,6 @@ static void waits(void *arg) {
     atomic_store(&p->result, r);
 }
 
-static void *waits_thread(void *arg) {
-    waits(arg);
-    return NULL;
-}
-
 static bool try_wake(struct pair *p) {
     spin_lock(&p->lock);
     const bool woke = p->waiter != NULL && rt_goready(p->waiter) == RT_OK;
@@ -120,14 +110,14 @@ static bool try_wake(struct pair *p) {
 int main(void) {
     CHECK_OK(rt_run(timeouts, NULL));
     timeouts(NULL);
-    thread_join(thread_start(timeouts_thread, NULL));
+    thread_join(thread_go(timeouts, NULL));
 
     const int64_t longs[] = {RT_FOREVER, INT64_MAX, INT64_MAX - 1, 3600 * SECOND};
     for (size_t i = 0; i < sizeof longs / sizeof longs[0]; i++)
         for (int on_thread = 0; on_thread < 2; on_thread++) {
             struct pair p = {.timeout = longs[i], .result = 1};
             pthread_t t = 0;
-            if (on_thread) t = thread_start(waits_thread, &p);
+            if (on_thread) t = thread_go(waits, &p);
             else go(waits, &p);
             EVENTUALLY(try_wake(&p));
             EVENTUALLY(atomic_load(&p.result) != 1);

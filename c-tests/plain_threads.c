@@ -18,11 +18,6 @@ static void passes_on(void *arg) {
     CHECK_OK(rt_chan_close(l->out));
 }
 
-static void *passes_on_thread(void *arg) {
-    passes_on(arg);
-    return NULL;
-}
-
 static void ring(void) {
     rt_chan *chans[2 * THREADS + 1];
     struct link links[2 * THREADS];
@@ -32,7 +27,7 @@ static void ring(void) {
         links[i].in = chans[i];
         links[i].out = chans[i + 1];
         if (i % 2 == 0) go(passes_on, &links[i]);
-        else threads[i / 2] = thread_start(passes_on_thread, &links[i]);
+        else threads[i / 2] = thread_go(passes_on, &links[i]);
     }
     for (uint64_t i = 0; i < ROUNDS; i++) {
         uint64_t v = i * 1000, got = 0;

@@ -74,18 +74,13 @@ static void reads_with_all(void *arg) {
     atomic_fetch_add(&done, 1);
 }
 
-static void *reads_with_all_thread(void *arg) {
-    reads_with_all(arg);
-    return NULL;
-}
-
 static void parallel_readers(void) {
     int all = PARALLEL;
     atomic_store(&done, 0);
     atomic_store(&inside, 0);
     pthread_t threads[PARALLEL / 3];
     for (int i = 0; i < PARALLEL; i++) {
-        if (i % 3 == 2) threads[i / 3] = thread_start(reads_with_all_thread, &all);
+        if (i % 3 == 2) threads[i / 3] = thread_go(reads_with_all, &all);
         else go(reads_with_all, &all);
     }
     EVENTUALLY(atomic_load(&done) == PARALLEL);
@@ -121,17 +116,12 @@ static void hammers(void *arg) {
     atomic_fetch_add(&done, 1);
 }
 
-static void *hammers_thread(void *arg) {
-    hammers(arg);
-    return NULL;
-}
-
 static void hammer(int goroutines, int threads) {
     pthread_t t[4];
     atomic_store(&done, 0);
     atomic_store(&inside, 0);
     for (int i = 0; i < goroutines; i++) go(hammers, (void *)(uintptr_t)(i + 1));
-    for (int i = 0; i < threads; i++) t[i] = thread_start(hammers_thread, (void *)(uintptr_t)(i + 100));
+    for (int i = 0; i < threads; i++) t[i] = thread_go(hammers, (void *)(uintptr_t)(i + 100));
     EVENTUALLY(atomic_load(&done) == goroutines + threads);
     for (int i = 0; i < threads; i++) thread_join(t[i]);
     CHECK_EQ(first, second);
@@ -152,21 +142,11 @@ static void writes(void *arg) {
     atomic_fetch_add(&done, 1);
 }
 
-static void *writes_thread(void *arg) {
-    writes(arg);
-    return NULL;
-}
-
 static void reads(void *arg) {
     CHECK_OK(rt_rwmutex_rlock(&rw));
     enters_as((char)(intptr_t)arg);
     CHECK_OK(rt_rwmutex_runlock(&rw));
     atomic_fetch_add(&done, 1);
-}
-
-static void *reads_thread(void *arg) {
-    reads(arg);
-    return NULL;
 }
 
 /* A writer that waits holds back new readers, of every kind: it comes before them. */
@@ -176,7 +156,7 @@ static void held_back(bool threads) {
     atomic_store(&at, 0);
     CHECK_OK(rt_rwmutex_rlock(&rw));
     CHECK_OK(rt_rwmutex_rlock(&rw));
-    if (threads) t[0] = thread_start(writes_thread, (void *)(intptr_t)'w');
+    if (threads) t[0] = thread_go(writes, (void *)(intptr_t)'w');
     else go(writes, (void *)(intptr_t)'w');
     int r;
     while ((r = rt_rwmutex_try_rlock(&rw)) == RT_OK) {
@@ -184,7 +164,7 @@ static void held_back(bool threads) {
         thread_sleep(MS / 10);
     }
     CHECK_EQ(r, RT_EAGAIN);
-    if (threads) t[1] = thread_start(reads_thread, (void *)(intptr_t)'r');
+    if (threads) t[1] = thread_go(reads, (void *)(intptr_t)'r');
     else go(reads, (void *)(intptr_t)'r');
     thread_sleep(5 * MS);
     CHECK_EQ(atomic_load(&at), 0);
@@ -282,17 +262,12 @@ static void stays_inside(void *arg) {
     atomic_fetch_add(&done, 1);
 }
 
-static void *stays_inside_thread(void *arg) {
-    stays_inside(arg);
-    return NULL;
-}
-
 static void nobody_starves(bool writing) {
     void *const arg = writing ? &rw : NULL;
     atomic_store(&done, 0);
     atomic_store(&stop, false);
     for (int i = 0; i < 3; i++) go(stays_inside, arg);
-    const pthread_t t = thread_start(stays_inside_thread, arg);
+    const pthread_t t = thread_go(stays_inside, arg);
     for (int i = 0; i < 100; i++) {
         CHECK_OK(writing ? rt_rwmutex_rlock(&rw) : rt_rwmutex_lock(&rw));
         CHECK_OK(writing ? rt_rwmutex_runlock(&rw) : rt_rwmutex_unlock(&rw));

@@ -94,18 +94,13 @@ static void selects(void *arg) {
     atomic_store(&w->which, r);
 }
 
-static void *selects_thread(void *arg) {
-    selects(arg);
-    return NULL;
-}
-
 static void waits(void *arg) {
     (void)arg;
     for (int kind = 0; kind < 4; kind++) {
         const bool to_it = kind & 1, thread = kind & 2;
         struct wait w = {rt_chan_make(sizeof(int), 0), rt_chan_make(sizeof(int), 0), 100 + kind, 0, {0, 0, 0}, -99};
         pthread_t t = 0;
-        if (thread) t = thread_start(selects_thread, &w);
+        if (thread) t = thread_go(selects, &w);
         else go(selects, &w);
         CHECK_OK(rt_sleep(2 * MS));
         CHECK_EQ(atomic_load(&w.which), -99);

@@ -56,11 +56,6 @@ static void waits(void *arg) {
     atomic_store(&w->which, r);
 }
 
-static void *waits_thread(void *arg) {
-    waits(arg);
-    return NULL;
-}
-
 static void closed_during(void *arg) {
     (void)arg;
     for (int closes = 0; closes < 3; closes++)
@@ -69,7 +64,7 @@ static void closed_during(void *arg) {
                 struct waiter w = {.sends = sends, .which = -99};
                 for (int i = 0; i < 3; i++) w.chans[i] = rt_chan_make(sizeof(int), 0);
                 pthread_t t = 0;
-                if (thread) t = thread_start(waits_thread, &w);
+                if (thread) t = thread_go(waits, &w);
                 else go(waits, &w);
                 /* Now and then the close comes first. */
                 if (sends != 1) CHECK_OK(rt_sleep(MS));
@@ -121,11 +116,6 @@ static void waits_for_quit(void *arg) {
     atomic_fetch_add(&ended, 1);
 }
 
-static void *waits_for_quit_thread(void *arg) {
-    waits_for_quit(arg);
-    return NULL;
-}
-
 static void crowds(void *arg) {
     (void)arg;
     for (int round = 0; round < 20; round++) {
@@ -134,7 +124,7 @@ static void crowds(void *arg) {
         atomic_store(&ended, 0);
         pthread_t t[2];
         for (int i = 0; i < CROWD; i++) go(waits_for_quit, i % 2 ? &ended : NULL);
-        for (int i = 0; i < 2; i++) t[i] = thread_start(waits_for_quit_thread, i % 2 ? &ended : NULL);
+        for (int i = 0; i < 2; i++) t[i] = thread_go(waits_for_quit, i % 2 ? &ended : NULL);
         if (round % 2 == 0) CHECK_OK(rt_sleep(MS));
         CHECK_OK(rt_chan_close(quit));
         EVENTUALLY_YIELD(atomic_load(&ended) == CROWD + 2);

@@ -85,24 +85,14 @@ static void nil_cases(void *arg) {
     atomic_fetch_add(&returned, 1);
 }
 
-static void *no_cases_thread(void *arg) {
-    no_cases(arg);
-    return NULL;
-}
-
-static void *nil_cases_thread(void *arg) {
-    nil_cases(arg);
-    return NULL;
-}
-
 int main(void) {
     everywhere(polls, NULL);
     everywhere(merges, NULL);
     EVENTUALLY(rt_num_goroutine() == 0);
     go(no_cases, NULL);
     go(nil_cases, NULL);
-    CHECK_EQ(pthread_detach(thread_start(no_cases_thread, NULL)), 0);
-    CHECK_EQ(pthread_detach(thread_start(nil_cases_thread, NULL)), 0);
+    CHECK_EQ(pthread_detach(thread_go(no_cases, NULL)), 0);
+    CHECK_EQ(pthread_detach(thread_go(nil_cases, NULL)), 0);
     EVENTUALLY(atomic_load(&waiting) == 4);
     thread_sleep(30 * MS);
     CHECK_EQ(atomic_load(&returned), 0);

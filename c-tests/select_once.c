@@ -37,18 +37,13 @@ static void takes(void *arg) {
     atomic_store(&stop, true);
 }
 
-static void *offers_thread(void *arg) {
-    offers(arg);
-    return NULL;
-}
-
 int main(void) {
     for (int i = 0; i < 2; i++) c[i] = rt_chan_make(sizeof(uint64_t), 0);
     rt_waitgroup wg;
     memset(&wg, 0, sizeof wg);
     CHECK_OP(rt_waitgroup_go(&wg, offers, (void *)0), >, 0);
     /* The other one is a plain thread, so that the two overlap with one P too. */
-    const pthread_t t = thread_start(offers_thread, (void *)1);
+    const pthread_t t = thread_go(offers, (void *)1);
     CHECK_OP(rt_waitgroup_go(&wg, takes, NULL), >, 0);
     CHECK_OK(rt_waitgroup_wait(&wg));
     thread_join(t);

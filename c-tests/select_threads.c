@@ -27,11 +27,6 @@ static void forwards(void *arg) {
     }
 }
 
-static void *forwards_thread(void *arg) {
-    forwards(arg);
-    return NULL;
-}
-
 /* Sends its items with selects over all three channels. */
 static void feeds(void *arg) {
     const uint64_t from = (uint64_t)(uintptr_t)arg;
@@ -44,11 +39,6 @@ static void feeds(void *arg) {
     }
 }
 
-static void *feeds_thread(void *arg) {
-    feeds(arg);
-    return NULL;
-}
-
 static void mixed(int threads, int goroutines) {
     pthread_t t[2 * THREADS];
     const int all = threads + goroutines;
@@ -57,8 +47,8 @@ static void mixed(int threads, int goroutines) {
     quit = rt_chan_make(0, 0);
     atomic_store(&forwarded, 0);
     for (int i = 0; i < threads; i++) {
-        t[i] = thread_start(forwards_thread, NULL);
-        t[THREADS + i] = thread_start(feeds_thread, (void *)(uintptr_t)(1 + i * (uint64_t)rounds_of(ITEMS)));
+        t[i] = thread_go(forwards, NULL);
+        t[THREADS + i] = thread_go(feeds, (void *)(uintptr_t)(1 + i * (uint64_t)rounds_of(ITEMS)));
     }
     for (int i = threads; i < all; i++) {
         go(forwards, NULL);

@@ -11,11 +11,6 @@ static atomic_int done, inside, most;
 
 static void releases(void *arg) { CHECK_OK(rt_sema_release(arg)); }
 
-static void *releases_thread(void *arg) {
-    releases(arg);
-    return NULL;
-}
-
 static void answers(void *arg) {
     (void)arg;
     set_errno(MARK);
@@ -72,7 +67,7 @@ static void answers(void *arg) {
         CHECK_OK(i % 2 == 0 ? rt_sema_acquire(&s) : rt_sema_acquire_timeout(&s, 3600 * SECOND));
     }
     for (int i = 0; i < 20; i++) {
-        const pthread_t t = thread_start(releases_thread, &s);
+        const pthread_t t = thread_go(releases, &s);
         CHECK_OK(rt_sema_acquire(&s));
         thread_join(t);
     }
@@ -189,18 +184,13 @@ static void uses_pool(void *arg) {
     atomic_fetch_add(&done, 1);
 }
 
-static void *uses_pool_thread(void *arg) {
-    uses_pool(arg);
-    return NULL;
-}
-
 static void pool(void) {
     enum { GOROUTINES = 16, THREADS = 3 };
     pthread_t t[THREADS];
     atomic_store(&done, 0);
     CHECK_OK(rt_sema_init(&sema, UNITS));
     for (int i = 0; i < GOROUTINES; i++) go(uses_pool, (void *)(uintptr_t)(i + 1));
-    for (int i = 0; i < THREADS; i++) t[i] = thread_start(uses_pool_thread, (void *)(uintptr_t)(i + 100));
+    for (int i = 0; i < THREADS; i++) t[i] = thread_go(uses_pool, (void *)(uintptr_t)(i + 100));
     EVENTUALLY(atomic_load(&done) == GOROUTINES + THREADS);
     for (int i = 0; i < THREADS; i++) thread_join(t[i]);
     CHECK_EQ(atomic_load(&most), UNITS);
@@ -246,7 +236,7 @@ static void vanishes(void *arg) {
         CHECK(s != MAP_FAILED);
         pthread_t t = 0;
         for (int k = 0; k < 3; k++) go(releases, s);
-        if (i % 16 == 0) t = thread_start(releases_thread, s);
+        if (i % 16 == 0) t = thread_go(releases, s);
         for (int k = i % 16 == 0 ? 4 : 3; k > 0; k--) CHECK_OK(rt_sema_acquire(s));
         CHECK_EQ(munmap(s, page), 0);
         if (i % 16 == 0) thread_join(t);

@@ -21,11 +21,6 @@ static void over_at_once(void *arg) {
     atomic_fetch_add(&done, 1);
 }
 
-static void *over_at_once_thread(void *arg) {
-    over_at_once(arg);
-    return NULL;
-}
-
 static void random_sleeps(void *arg) {
     uint64_t state = (uint64_t)(uintptr_t)arg;
     for (int i = 0; i < 20; i++) sleep_exactly((int64_t)rnd_below(&state, 5 * MS));
@@ -86,7 +81,7 @@ int main(void) {
 
     over_at_once(NULL);
     CHECK_OK(rt_run(over_at_once, NULL));
-    thread_join(thread_start(over_at_once_thread, NULL));
+    thread_join(thread_go(over_at_once, NULL));
     CHECK_EQ(atomic_load(&done), 3);
 
     atomic_store(&done, 0);

@@ -11,11 +11,6 @@ static void waits(void *arg) {
     atomic_fetch_add(&ended, 1);
 }
 
-static void *waits_thread(void *arg) {
-    waits(arg);
-    return NULL;
-}
-
 static void nothing(void *arg) { (void)arg; }
 
 static void open_gate(void) {
@@ -35,7 +30,7 @@ static void times_out(void) {
         open_gate();
         go(nothing, NULL);
         pthread_t t = 0;
-        if (thread) t = thread_start(waits_thread, NULL);
+        if (thread) t = thread_go(waits, NULL);
         else go(waits, NULL);
         EVENTUALLY(atomic_load(&started) == 1);
         thread_sleep(5 * MS);
@@ -207,7 +202,7 @@ static void spawns(void *arg) {
     }
 }
 
-static void *thread_calls(void *arg) {
+static void *calls_as_thread(void *arg) {
     CHECK_OK(rt_sleep(10 * US));
     CHECK_OK(rt_run(nothing, arg));
     return NULL;
@@ -217,7 +212,7 @@ static void again(int i) {
     rt_chan *c = rt_chan_make(0, 0);
     rt_timer *t = rt_timer_new(3600 * SECOND);
     CHECK_OK(rt_run(spawns, c));
-    if (i % 10 == 0) thread_join(thread_start(thread_calls, NULL));
+    if (i % 10 == 0) thread_join(thread_start(calls_as_thread, NULL));
     CHECK_OK(rt_stop(i % 2 == 0 ? RT_FOREVER : 60 * SECOND));
     CHECK_EQ(rt_num_goroutine(), 0);
     rt_timer_free(t);

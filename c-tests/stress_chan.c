@@ -82,16 +82,6 @@ static void consumes(void *arg) {
     atomic_fetch_sub(&consuming, 1);
 }
 
-static void *produces_thread(void *arg) {
-    produces(arg);
-    return NULL;
-}
-
-static void *consumes_thread(void *arg) {
-    consumes(arg);
-    return NULL;
-}
-
 int main(void) {
     uint64_t state = stress_seed();
     const int64_t end = stress_end();
@@ -110,12 +100,12 @@ int main(void) {
         int nt = 0;
         for (int i = 0; i < nc; i++) {
             c[i] = (struct worker){rnd(&state), i};
-            if (rnd_below(&state, 5) == 0) threads[nt++] = thread_start(consumes_thread, &c[i]);
+            if (rnd_below(&state, 5) == 0) threads[nt++] = thread_go(consumes, &c[i]);
             else go(consumes, &c[i]);
         }
         for (int i = 0; i < np; i++) {
             p[i] = (struct worker){rnd(&state), i};
-            if (rnd_below(&state, 5) == 0) threads[nt++] = thread_start(produces_thread, &p[i]);
+            if (rnd_below(&state, 5) == 0) threads[nt++] = thread_go(produces, &p[i]);
             else go(produces, &p[i]);
         }
         EVENTUALLY(atomic_load(&producing) == 0);

@@ -41,16 +41,6 @@ static void receives(void *arg) {
     atomic_fetch_sub(&running, 1);
 }
 
-static void *sends_thread(void *arg) {
-    sends(arg);
-    return NULL;
-}
-
-static void *receives_thread(void *arg) {
-    receives(arg);
-    return NULL;
-}
-
 int main(void) {
     uint64_t state = stress_seed();
     const int64_t end = stress_end();
@@ -63,7 +53,7 @@ int main(void) {
         atomic_store(&running, SENDERS + RECEIVERS);
         struct worker w[SENDERS + RECEIVERS];
         for (uint32_t i = 0; i < SENDERS + RECEIVERS; i++) w[i] = (struct worker){rnd(&state), i % SENDERS};
-        const pthread_t a = thread_start(sends_thread, &w[0]), b = thread_start(receives_thread, &w[SENDERS]);
+        const pthread_t a = thread_go(sends, &w[0]), b = thread_go(receives, &w[SENDERS]);
         for (int i = 1; i < SENDERS; i++) {
             go(sends, &w[i]);
             go(receives, &w[SENDERS + i]);

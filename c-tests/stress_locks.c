@@ -181,17 +181,12 @@ static void works(void *arg) {
     }
 }
 
-static void *works_thread(void *arg) {
-    works(arg);
-    return NULL;
-}
-
 int main(void) {
     uint64_t state = stress_seed();
     const int64_t end = stress_end();
     CHECK_OK(rt_sema_init(&pool.sema, UNITS));
     pthread_t threads[THREADS];
-    for (int i = 0; i < THREADS; i++) threads[i] = thread_start(works_thread, (void *)(uintptr_t)rnd(&state));
+    for (int i = 0; i < THREADS; i++) threads[i] = thread_go(works, (void *)(uintptr_t)rnd(&state));
     for (int i = 0; i < GOROUTINES; i++) CHECK_OP(rt_waitgroup_go(&wg, works, (void *)(uintptr_t)rnd(&state)), >, 0);
     while (now_ns() < end) thread_sleep(10 * MS);
     atomic_store(&stop, true);

@@ -67,17 +67,12 @@ static void moves(void *arg) {
     }
 }
 
-static void *moves_thread(void *arg) {
-    moves(arg);
-    return NULL;
-}
-
 int main(void) {
     uint64_t state = stress_seed();
     const int64_t end = stress_end();
     for (int i = 0; i < ACCOUNTS; i++) accounts[i].money = accounts[i].check = START;
     pthread_t threads[THREADS];
-    for (int i = 0; i < THREADS; i++) threads[i] = thread_start(moves_thread, (void *)(uintptr_t)rnd(&state));
+    for (int i = 0; i < THREADS; i++) threads[i] = thread_go(moves, (void *)(uintptr_t)rnd(&state));
     for (int i = 0; i < GOROUTINES; i++) CHECK_OP(rt_waitgroup_go(&wg, moves, (void *)(uintptr_t)rnd(&state)), >, 0);
     while (now_ns() < end) thread_sleep(10 * MS);
     atomic_store(&stop, true);

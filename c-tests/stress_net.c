@@ -111,16 +111,6 @@ static void reads(void *arg) {
     atomic_fetch_add(&s->ended, 1);
 }
 
-static void *writes_thread(void *arg) {
-    writes(arg);
-    return NULL;
-}
-
-static void *reads_thread(void *arg) {
-    reads(arg);
-    return NULL;
-}
-
 int main(void) {
     uint64_t state = stress_seed();
     const int64_t end = stress_end();
@@ -139,9 +129,9 @@ int main(void) {
             s[i].bytes = 1 + rnd_below(&state, (uint64_t)rounds_of(BYTES));
             s[i].writer_seed = rnd(&state);
             s[i].reader_seed = rnd(&state);
-            if (rnd_below(&state, 5) == 0) threads[nt++] = thread_start(reads_thread, &s[i]);
+            if (rnd_below(&state, 5) == 0) threads[nt++] = thread_go(reads, &s[i]);
             else go(reads, &s[i]);
-            if (rnd_below(&state, 5) == 0) threads[nt++] = thread_start(writes_thread, &s[i]);
+            if (rnd_below(&state, 5) == 0) threads[nt++] = thread_go(writes, &s[i]);
             else go(writes, &s[i]);
         }
         for (int i = 0; i < n; i++) {

@@ -212,11 +212,6 @@ static void works(void *arg) {
     atomic_fetch_sub(&workers, 1);
 }
 
-static void *works_thread(void *arg) {
-    works(arg);
-    return NULL;
-}
-
 int main(void) {
     uint64_t state = stress_seed();
     const int64_t end = stress_end();
@@ -225,7 +220,7 @@ int main(void) {
     atomic_store(&workers, ALL);
     pthread_t t[THREADS];
     for (int i = 0; i < GOROUTINES; i++) go(works, (void *)(uintptr_t)rnd(&state));
-    for (int i = 0; i < THREADS; i++) t[i] = thread_start(works_thread, (void *)(uintptr_t)rnd(&state));
+    for (int i = 0; i < THREADS; i++) t[i] = thread_go(works, (void *)(uintptr_t)rnd(&state));
     while (now_ns() < end) thread_sleep(10 * MS);
     atomic_store(&stop, true);
     EVENTUALLY(atomic_load(&workers) == 0);

@@ -104,11 +104,6 @@ static void works(void *arg) {
     atomic_fetch_sub(&running, 1);
 }
 
-static void *works_thread(void *arg) {
-    works(arg);
-    return NULL;
-}
-
 int main(void) {
     uint64_t state = stress_seed();
     const int64_t end = stress_end();
@@ -122,7 +117,7 @@ int main(void) {
         workers[i].state = rnd(&state);
         workers[i].number = (uint64_t)i + 1;
         if (i < WORKERS) go(works, &workers[i]);
-        else threads[i - WORKERS] = thread_start(works_thread, &workers[i]);
+        else threads[i - WORKERS] = thread_go(works, &workers[i]);
     }
     while (now_ns() < end) thread_sleep(10 * MS);
     atomic_store(&stop, true);

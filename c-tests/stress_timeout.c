@@ -51,11 +51,6 @@ static void parks(void *arg) {
     atomic_store(&s->done, true);
 }
 
-static void *parks_thread(void *arg) {
-    parks(arg);
-    return NULL;
-}
-
 static void wakes(void *arg) {
     uint64_t state = (uint64_t)(uintptr_t)arg;
     for (long i = 0; !atomic_load(&stop); i++) {
@@ -68,11 +63,6 @@ static void wakes(void *arg) {
         if (i % 8 == 0) rt_gosched();
     }
     atomic_fetch_sub(&others, 1);
-}
-
-static void *wakes_thread(void *arg) {
-    wakes(arg);
-    return NULL;
 }
 
 /* Beside it: items over a channel whose ends give up all the time. */
@@ -133,12 +123,12 @@ int main(void) {
     pthread_t threads[THREAD_PARKERS + 1];
     for (int i = 0; i < ALL; i++) {
         sites[i].seed = rnd(&state);
-        if (i < THREAD_PARKERS) threads[i] = thread_start(parks_thread, &sites[i]);
+        if (i < THREAD_PARKERS) threads[i] = thread_go(parks, &sites[i]);
         else go(parks, &sites[i]);
     }
     atomic_store(&others, WAKERS);
     for (int i = 0; i < WAKERS - 1; i++) go(wakes, (void *)(uintptr_t)rnd(&state));
-    threads[THREAD_PARKERS] = thread_start(wakes_thread, (void *)(uintptr_t)rnd(&state));
+    threads[THREAD_PARKERS] = thread_go(wakes, (void *)(uintptr_t)rnd(&state));
     atomic_store(&chan_senders, 4);
     atomic_store(&chan_workers, 4);
     for (int i = 0; i < 4; i++) {

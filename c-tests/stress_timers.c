@@ -99,11 +99,6 @@ static void receives(void *arg) {
     atomic_fetch_sub(&receivers, 1);
 }
 
-static void *receives_thread(void *arg) {
-    receives(arg);
-    return NULL;
-}
-
 int main(void) {
     uint64_t state = stress_seed();
     const int64_t end = stress_end();
@@ -113,7 +108,7 @@ int main(void) {
     pthread_t t[THREADS];
     for (int i = 0; i < SENDERS; i++) go(sends, (void *)(uintptr_t)rnd(&state));
     for (int i = 0; i < RECEIVERS; i++) go(receives, (void *)(uintptr_t)rnd(&state));
-    for (int i = 0; i < THREADS; i++) t[i] = thread_start(receives_thread, (void *)(uintptr_t)rnd(&state));
+    for (int i = 0; i < THREADS; i++) t[i] = thread_go(receives, (void *)(uintptr_t)rnd(&state));
     while (now_ns() < end) thread_sleep(10 * MS);
     atomic_store(&stop, true);
     EVENTUALLY(atomic_load(&senders) == 0);

@@ -49,11 +49,6 @@ static void alone(void *arg) {
     *(uint64_t *)arg = last;
 }
 
-static void *alone_thread(void *arg) {
-    alone(arg);
-    return NULL;
-}
-
 /* A ticket from another thread: good once it waits, for one waker only. */
 static void holder(void *arg) {
     atomic_store(&ticket, rt_park_ticket());
@@ -66,18 +61,13 @@ static void holder(void *arg) {
     atomic_store(&step, 3);
 }
 
-static void *holder_thread(void *arg) {
-    holder(arg);
-    return NULL;
-}
-
 static void across(bool on_thread) {
     static atomic_int parked;
     atomic_store(&ticket, 0);
     atomic_store(&step, 0);
     atomic_store(&parked, 0);
     pthread_t t = 0;
-    if (on_thread) t = thread_start(holder_thread, &parked);
+    if (on_thread) t = thread_go(holder, &parked);
     else go(holder, &parked);
     EVENTUALLY(atomic_load(&ticket) != 0);
     const uint64_t mine = atomic_load(&ticket);
@@ -109,7 +99,7 @@ int main(void) {
     uint64_t last[3];
     CHECK_OK(rt_run(alone, &last[0]));
     alone(&last[1]);
-    thread_join(thread_start(alone_thread, &last[2]));
+    thread_join(thread_go(alone, &last[2]));
     CHECK(last[0] != last[1] && last[1] != last[2] && last[0] != last[2]);
     /* Those of ended goroutines and threads are void, and so is what never was one. */
     for (int i = 0; i < 3; i++) CHECK_EQ(rt_goready_ticket(last[i]), RT_EINVAL);

@@ -14,11 +14,6 @@ static void sleeps(void *arg) {
     atomic_fetch_add(&woken, 1);
 }
 
-static void *sleeps_thread(void *arg) {
-    sleeps(arg);
-    return NULL;
-}
-
 static const int64_t far[] = {INT64_MAX, INT64_MAX - 1, INT64_MAX - 3600 * SECOND, INT64_MAX / 2 + 1};
 enum { FAR = sizeof far / sizeof far[0] };
 
@@ -77,7 +72,7 @@ int main(void) {
         static int64_t ns[FAR];
         ns[i] = far[i];
         go(sleeps, &ns[i]);
-        CHECK_EQ(pthread_detach(thread_start(sleeps_thread, &ns[i])), 0);
+        CHECK_EQ(pthread_detach(thread_go(sleeps, &ns[i])), 0);
     }
     EVENTUALLY(atomic_load(&asleep) == 2 * FAR);
     thread_sleep(30 * MS);

@@ -74,11 +74,6 @@ static void waits(void *arg) {
     atomic_fetch_sub(&waiting, 1);
 }
 
-static void *waits_thread(void *arg) {
-    waits(arg);
-    return NULL;
-}
-
 static void between(void) {
     long armed = 0;
     shared = rt_timer_new(3600 * SECOND);
@@ -87,7 +82,7 @@ static void between(void) {
     pthread_t t[2];
     for (int i = 0; i < 2; i++) {
         go(waits, NULL);
-        t[i] = thread_start(waits_thread, NULL);
+        t[i] = thread_go(waits, NULL);
     }
     for (int i = 0; i < 500; i++) {
         CHECK(!rt_timer_reset(shared, i % 5 * 20 * US));

@@ -123,11 +123,6 @@ static void all(void *arg) {
     *(int *)arg = calls;
 }
 
-static void *all_thread(void *arg) {
-    all(arg);
-    return NULL;
-}
-
 int main(void) {
     int v = 1;
     empty = rt_chan_make(sizeof v, 0);
@@ -142,7 +137,7 @@ int main(void) {
     CHECK_OK(rt_run(all, &done));
     CHECK_EQ(done, 4);
     all(&done);
-    thread_join(thread_start(all_thread, &done));
+    thread_join(thread_go(all, &done));
     CHECK_EQ(atomic_load(&spawned), 0);
     CHECK_EQ(rt_chan_len(full), 1);
     CHECK_EQ(rt_chan_len(empty), 0);

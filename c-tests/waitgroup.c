@@ -20,11 +20,6 @@ static void waits(void *arg) {
     atomic_fetch_add(&woken, 1);
 }
 
-static void *waits_thread(void *arg) {
-    waits(arg);
-    return NULL;
-}
-
 static void waits_long(void *arg) {
     CHECK_OK(rt_waitgroup_wait_timeout(arg, 3600 * SECOND));
     atomic_fetch_add(&woken, 1);
@@ -88,11 +83,6 @@ static void answers(void *arg) {
     }
 }
 
-static void *answers_thread(void *arg) {
-    answers(arg);
-    return NULL;
-}
-
 /* What a goroutine wrote before its done is there after the wait, without atomics. */
 static long plain_sum[64];
 
@@ -119,21 +109,16 @@ static void vanishes(void *arg) {
     }
 }
 
-static void *vanishes_thread(void *arg) {
-    vanishes(arg);
-    return NULL;
-}
-
 int main(void) {
     answers(NULL);
     CHECK_OK(rt_run(answers, NULL));
-    thread_join(thread_start(answers_thread, NULL));
+    thread_join(thread_go(answers, NULL));
 
     /* Many waiters, all woken by the last done and not before. */
     static rt_waitgroup wg;
     CHECK_OK(rt_waitgroup_add(&wg, 2));
     pthread_t threads[4];
-    for (int i = 0; i < 4; i++) threads[i] = thread_start(waits_thread, &wg);
+    for (int i = 0; i < 4; i++) threads[i] = thread_go(waits, &wg);
     for (int i = 0; i < 50; i++) go(i % 2 == 0 ? waits : waits_long, &wg);
     thread_sleep(20 * MS);
     CHECK_OK(rt_waitgroup_done(&wg));
@@ -149,7 +134,7 @@ int main(void) {
 
     vanishes(NULL);
     CHECK_OK(rt_run(vanishes, NULL));
-    thread_join(thread_start(vanishes_thread, NULL));
+    thread_join(thread_go(vanishes, NULL));
     puts("waitgroup: ok");
     return 0;
 }
