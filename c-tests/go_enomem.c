@@ -2,7 +2,7 @@
  * No address space left: rt_go answers RT_ENOMEM and rt_chan_make NULL, at any point; nothing crashes, and all is well again
  * once memory is free.
  */
-#include "check.h"
+#include "address_space.h"
 
 static rt_chan *gate;
 static atomic_long ran;
@@ -15,25 +15,9 @@ static void waits(void *arg) {
 
 static void nothing(void *arg) { (void)arg; }
 
-static size_t address_space(void) {
-    unsigned long pages = 0;
-    FILE *f = fopen("/proc/self/statm", "r");
-    CHECK(f != NULL);
-    CHECK_EQ(fscanf(f, "%lu", &pages), 1);
-    fclose(f);
-    return pages * (size_t)sysconf(_SC_PAGESIZE);
-}
-
-static void set_limit(rlim_t bytes) {
-    struct rlimit lim;
-    CHECK_EQ(getrlimit(RLIMIT_AS, &lim), 0);
-    lim.rlim_cur = bytes < lim.rlim_max ? bytes : lim.rlim_max;
-    CHECK_EQ(setrlimit(RLIMIT_AS, &lim), 0);
-}
-
 /* Leaves so much room above what is mapped now; false where the limit is not enforced (emulators). */
 static bool limit(size_t headroom) {
-    set_limit(address_space() + headroom);
+    leave_room(headroom);
     void *p = mmap(NULL, 2 * headroom, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (p == MAP_FAILED) return true;
     CHECK_EQ(munmap(p, 2 * headroom), 0);
@@ -155,7 +139,7 @@ static void at_any_point(void) {
     static rt_timer *timers[10];
     if (is_up) CHECK_OK(rt_run(nothing, NULL));
     /* Not limit(), which maps: that would be the end of some headrooms. */
-    set_limit(address_space() + room);
+    leave_room(room);
     rt_go_opts opts = {.struct_size = sizeof opts, .name = "named"};
     long spawned = 0;
     int fired = 0;

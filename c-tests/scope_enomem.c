@@ -1,5 +1,5 @@
 /* No memory: contexts, groups and keys answer so, nothing counts what was refused, and all is well again later. */
-#include "check.h"
+#include "address_space.h"
 
 static rt_chan *gate;
 static atomic_long ran;
@@ -22,36 +22,13 @@ static void nothing(void *arg) { (void)arg; }
 
 static const size_t MIB = (size_t)1 << 20;
 
-static size_t address_space(void) {
-    unsigned long pages = 0;
-    FILE *f = fopen("/proc/self/statm", "r");
-    CHECK(f != NULL);
-    CHECK_EQ(fscanf(f, "%lu", &pages), 1);
-    fclose(f);
-    return pages * (size_t)sysconf(_SC_PAGESIZE);
-}
-
-static void limit(size_t headroom) {
-    struct rlimit lim;
-    CHECK_EQ(getrlimit(RLIMIT_AS, &lim), 0);
-    lim.rlim_cur = address_space() + headroom;
-    CHECK_EQ(setrlimit(RLIMIT_AS, &lim), 0);
-}
-
-static void no_limit(void) {
-    struct rlimit lim;
-    CHECK_EQ(getrlimit(RLIMIT_AS, &lim), 0);
-    lim.rlim_cur = lim.rlim_max;
-    CHECK_EQ(setrlimit(RLIMIT_AS, &lim), 0);
-}
-
 /* Goroutines of a group until there is no stack left. */
 static void groups(size_t most) {
     rt_group *g = rt_group_new(NULL), *unused = rt_group_new(NULL);
     CHECK(g != NULL && unused != NULL);
     if (most > 0) CHECK_OK(rt_group_set_limit(g, most));
     CHECK_OK(rt_run(nothing, NULL));
-    limit(512 * MIB);
+    leave_room(512 * MIB);
     int64_t r = 0;
     long spawned = 0;
     while ((r = rt_group_go(g, waits, NULL)) > 0) CHECK_OP(++spawned, <, 100000);
@@ -68,7 +45,7 @@ static void groups(size_t most) {
     CHECK_OK(rt_group_wait(g));
     CHECK_OK(rt_group_wait(unused));
     CHECK_EQ(atomic_load(&ran), spawned);
-    no_limit();
+    set_limit(RLIM_INFINITY);
     /* Every unit of the limit was given back. */
     for (int i = 0; i < 3000; i++) CHECK_OP(rt_group_go(g, succeeds, NULL), >, 0);
     CHECK_OK(rt_group_wait(g));
@@ -121,7 +98,7 @@ static void *body(void *arg) {
     CHECK_OK(rt_run(nothing, NULL));
     EVENTUALLY(rt_num_goroutine() == 0);
 
-    limit(0);
+    leave_room(0);
     struct block *all = exhaust();
     rt_ctx_hook *none = untouched;
     int refused = 0;
@@ -145,7 +122,7 @@ static void *body(void *arg) {
         free(all);
         all = next;
     }
-    no_limit();
+    set_limit(RLIM_INFINITY);
     EVENTUALLY(atomic_load(&hook_ran) == 1);
     CHECK(!rt_ctx_hook_stop(hook));
     CHECK_OP(refused, >, 0);
