@@ -1,5 +1,5 @@
 # Tests of descriptors, included by CMakeLists.txt behind gort_test's definition. All of them share net.h.
-gort_test(contract_net STATIC ONCE)
+gort_test(contract_net STATIC ONCE NO_MEMCHECK)
 
 # qemu knows neither preadv2 nor pwritev2. Without them a write to a blocking pipe blocks its thread, and no deadline ends it: much
 # of this is about that. There the tests are built, and not run.

@@ -1,5 +1,5 @@
 # Tests of contexts, groups and keys, included by CMakeLists.txt behind gort_test's definition. All of them share more.h.
-gort_test(contract_scope STATIC ONCE)
+gort_test(contract_scope STATIC ONCE NO_MEMCHECK)
 
 # --- contexts -----------------------------------------------------------------------------------------------------
 gort_test(ctx_tree STATIC)
