@@ -52,4 +52,4 @@ cmake -S . -B $build -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo \
     -DCMAKE_CROSSCOMPILING_EMULATOR="$emulator" \
     -DGORT_CARGO_TARGET=$triple -DGORT_RUSTC="$rustc"
 cmake --build $build
-ctest --test-dir $build --output-on-failure -j1 "$@"
+ctest --test-dir $build --output-on-failure -j $(($(nproc) * 2)) "$@"

@@ -21,19 +21,22 @@ step() { # step NAME COMMAND...
     printf '== %s: ok, %d s\n' "$name" $((SECONDS - start))
 }
 
-# The models only: under loom nothing else of the library can run. Optimised, for there are many interleavings; without
-# backtraces, since those that must fail would spend their time on them. With the target named, the flags are not for what the
-# build needs, which the library's own build then finds there.
+# The models only: under loom nothing else of the library can run. Optimised, for there are many interleavings, but no more than
+# pays, since what loom needs takes longer to compile than all models to run. Without backtraces, since those that must fail
+# would spend their time on them. With the target named, the flags are not for what the build needs, which the library's own
+# build then finds there.
 loom() {
-    RUST_BACKTRACE=0 CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 RUSTFLAGS="--cfg loom" \
+    RUST_BACKTRACE=0 CARGO_PROFILE_RELEASE_OPT_LEVEL=1 CARGO_PROFILE_RELEASE_LTO=off \
+        CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 RUSTFLAGS="--cfg loom" \
         cargo test --release --target "$(rustc -vV | sed -n 's/^host: //p')" --lib loom
 }
 
-# One after the other: some tests measure time, and some take all the memory they can get.
+# Four at a time on two processors, as many of them wait most of the time. Those that measure time, or take all the memory they
+# can get, run alone (SERIAL).
 c_tests() {
     cmake -S . -B target/cmake -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo &&
         cmake --build target/cmake &&
-        ctest --test-dir target/cmake --output-on-failure -j2
+        ctest --test-dir target/cmake --output-on-failure -j $(($(nproc) * 2))
 }
 
 # The same tests built with AddressSanitizer, which also looks for leaks.
@@ -41,7 +44,7 @@ asan() {
     cmake -S . -B target/cmake-asan -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo -DGORT_SANITIZE=address &&
         cmake --build target/cmake-asan &&
         GORT_SECONDS=1 ASAN_OPTIONS=allocator_may_return_null=1 \
-            ctest --test-dir target/cmake-asan --output-on-failure -j2 -LE slow
+            ctest --test-dir target/cmake-asan --output-on-failure -j $(($(nproc) * 2)) -LE slow
 }
 
 step deps scripts/deps.sh python test aarch64
