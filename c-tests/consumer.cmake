@@ -18,7 +18,8 @@ file(MAKE_DIRECTORY "${WORK_DIR}")
 run("${CMAKE_COMMAND}" --install "${BUILD_DIR}" --prefix "${installed}")
 # The package must not depend on the place that it was installed to.
 file(RENAME "${installed}" "${prefix}")
-foreach(file include/gort.h include/gort.hpp include/gort/chan.hpp ${LIBDIR}/libgort.so.${VERSION} ${LIBDIR}/libgort.so ${LIBDIR}/libgort.a
+foreach(file include/gort.h include/gort.hpp include/gort/chan.hpp
+    ${LIBDIR}/libgort.so.${VERSION} ${LIBDIR}/libgort.so ${LIBDIR}/libgort.a
     ${LIBDIR}/cmake/gort/gortConfig.cmake ${LIBDIR}/cmake/gort/gortConfigVersion.cmake ${LIBDIR}/pkgconfig/gort.pc)
   if(NOT EXISTS "${prefix}/${file}")
     message(FATAL_ERROR "not installed: ${file}")
