@@ -197,7 +197,12 @@ typedef struct rt_config {
 typedef void (*rt_fn)(void *arg);
 
 /**
- * What rt_go_with takes. Zero everything, set struct_size, then what is to differ from the default.
+ * What rt_go_with takes. Zero everything, set struct_size, then what is to differ from the default. A struct that ends after
+ * stack_size, as the first version did, is as good.
+ *
+ * The hooks are for hosts of other languages, which keep a "current state" of their own for each thread, or a lock with which
+ * nobody may wait. All run on the goroutine's own stack, on the thread that it is on. on_park and on_resume have to be quick:
+ * they may call rt_now, rt_goid, rt_self, and what of POSIX does not wait. No exception, longjmp or rt_goexit may leave them.
  */
 typedef struct rt_go_opts {
     /**
@@ -212,6 +217,27 @@ typedef struct rt_go_opts {
      * Address space of its stack, bytes, rounded up; 0: the default. At least 16 KiB.
      */
     size_t stack_size;
+    /**
+     * Asked whether the goroutine may be switched away, or NULL. 0 agrees, a negative code refuses (a code that is no
+     * negative errno value counts as RT_EPERM). It is asked before a call waits: if it refuses, that call answers the code, and
+     * nothing has happened, and rt_gosched does nothing. It is asked where the goroutine would give way because its time is up
+     * or its processor was taken: if it refuses, the goroutine goes on, beside others if need be, with RT_COOPERATIVE too. After
+     * it has agreed a switch need not follow. In rt_blocking it is asked before a call would block the thread.
+     */
+    int (*on_park)(void *hook_arg);
+    /**
+     * Told that the goroutine begins, or goes on after it may have been switched away, before anything else of it runs; or NULL.
+     */
+    rt_fn on_resume;
+    /**
+     * Told that the goroutine ends, or NULL: once, after its function, what it has put off and the destructors of its keys, also
+     * after rt_goexit. It may do what a goroutine may, and take its time. No hook is called once it has returned.
+     */
+    rt_fn on_exit;
+    /**
+     * Handed to the three as it is.
+     */
+    void *hook_arg;
 } rt_go_opts;
 
 /**

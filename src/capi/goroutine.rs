@@ -1,10 +1,11 @@
 //! Goroutines: making them, naming them, giving way.
 
 use super::base::{RT_EINVAL, RT_OK, rt_fn, rt_g};
-use super::{code, code_of, entry, entry_if, known_size};
+use super::{code, code_of, entry, entry_if, grown};
 use crate::error::Error;
 use crate::rt;
 use crate::sched::g::Name;
+use crate::sched::host::{Hooks, Host};
 use crate::sched::spawn::{self, Options};
 use crate::sched::{exit, handshake, locked, m, run};
 use crate::sys::errno;
@@ -12,8 +13,14 @@ use crate::sys::stack::{Class, MIN_SIZE};
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::ptr;
 
-/// What rt_go_with takes. Zero everything, set struct_size, then what is to differ from the default.
+/// What rt_go_with takes. Zero everything, set struct_size, then what is to differ from the default. A struct that ends after
+/// stack_size, as the first version did, is as good.
+///
+/// The hooks are for hosts of other languages, which keep a "current state" of their own for each thread, or a lock with which
+/// nobody may wait. All run on the goroutine's own stack, on the thread that it is on. on_park and on_resume have to be quick:
+/// they may call rt_now, rt_goid, rt_self, and what of POSIX does not wait. No exception, longjmp or rt_goexit may leave them.
 #[repr(C)]
+#[derive(Clone, Copy)]
 #[allow(non_camel_case_types)]
 pub struct rt_go_opts {
     /// sizeof(rt_go_opts)
@@ -22,6 +29,29 @@ pub struct rt_go_opts {
     pub name: *const c_char,
     /// Address space of its stack, bytes, rounded up; 0: the default. At least 16 KiB.
     pub stack_size: usize,
+    /// Asked whether the goroutine may be switched away, or NULL. 0 agrees, a negative code refuses (a code that is no
+    /// negative errno value counts as RT_EPERM). It is asked before a call waits: if it refuses, that call answers the code, and
+    /// nothing has happened, and rt_gosched does nothing. It is asked where the goroutine would give way because its time is up
+    /// or its processor was taken: if it refuses, the goroutine goes on, beside others if need be, with RT_COOPERATIVE too. After
+    /// it has agreed a switch need not follow. In rt_blocking it is asked before a call would block the thread.
+    pub on_park: Option<unsafe extern "C" fn(hook_arg: *mut c_void) -> c_int>,
+    /// Told that the goroutine begins, or goes on after it may have been switched away, before anything else of it runs; or NULL.
+    pub on_resume: rt_fn,
+    /// Told that the goroutine ends, or NULL: once, after its function, what it has put off and the destructors of its keys, also
+    /// after rt_goexit. It may do what a goroutine may, and take its time. No hook is called once it has returned.
+    pub on_exit: rt_fn,
+    /// Handed to the three as it is.
+    pub hook_arg: *mut c_void,
+}
+
+impl rt_go_opts {
+    /// What the first version had.
+    const FIRST: usize = std::mem::offset_of!(rt_go_opts, on_park);
+
+    fn hooks(&self) -> Option<Hooks> {
+        let &rt_go_opts { on_park, on_resume, on_exit, hook_arg: arg, .. } = self;
+        Some(Hooks { on_park, on_resume, on_exit, arg }).filter(|hooks| !hooks.is_empty())
+    }
 }
 
 /**
@@ -52,7 +82,7 @@ pub unsafe extern "C" fn rt_go(r#fn: rt_fn, arg: *mut c_void) -> i64 {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rt_go_with(opts: *const rt_go_opts, r#fn: rt_fn, arg: *mut c_void) -> i64 {
     // SAFETY: the caller passes NULL or a struct that begins with its size.
-    let Some(opts) = (unsafe { opts.as_ref().filter(|o| known_size(*o).is_some()) }) else {
+    let Some(opts) = (unsafe { opts.as_ref().and_then(|o| grown(o, rt_go_opts::FIRST)) }) else {
         return RT_EINVAL.into();
     };
     let class = match opts.stack_size {
@@ -73,7 +103,14 @@ pub unsafe extern "C" fn rt_go_with(opts: *const rt_go_opts, r#fn: rt_fn, arg: *
             None => return code_of(Error::NoMemory).into(),
         }
     };
-    spawn_with(r#fn, arg, Options { class, name, on_end: None })
+    let host = match opts.hooks() {
+        None => None,
+        hooks => match errno::preserved(|| Host::new(hooks)) {
+            None => return code_of(Error::NoMemory).into(),
+            host => host,
+        },
+    };
+    spawn_with(r#fn, arg, Options { class, name, host, on_end: None })
 }
 
 /// The first 63 bytes of a name, cut at the last whole UTF-8 character. None when no memory is left.

@@ -138,6 +138,29 @@ unsafe fn slice<'a, T>(at: *const T, n: c_int) -> Option<&'a [T]> {
     }
 }
 
+/// A caller's struct of which there are versions that end after `first` bytes, or after any pointer behind them. What a caller's
+/// version does not have is zero. None: it is smaller than the first, or what we do not know is not zero.
+///
+/// # Safety
+/// As [`known_size`]; and a `T` may be all zero.
+unsafe fn grown<T: Copy>(at: *const T, first: usize) -> Option<T> {
+    // SAFETY: the first member, as the caller promises.
+    let size = unsafe { at.cast::<usize>().read_unaligned() };
+    if size >= size_of::<T>() {
+        // SAFETY: as the caller promises; all of it is there.
+        return unsafe { known_size(at).map(|_| at.read()) };
+    }
+    if size < first || !size.is_multiple_of(size_of::<usize>()) {
+        return None;
+    }
+    let mut whole = std::mem::MaybeUninit::<T>::zeroed();
+    // SAFETY: so many bytes are readable, and fit; the rest is zero, which is a value as the caller promises.
+    unsafe {
+        std::ptr::copy_nonoverlapping(at.cast::<u8>(), whole.as_mut_ptr().cast(), size);
+        Some(whole.assume_init())
+    }
+}
+
 /// How many bytes of a caller's struct we read: its size, if the part that we do not know is zero.
 ///
 /// # Safety

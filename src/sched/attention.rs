@@ -161,6 +161,12 @@ impl Attention {
         self.flags.fetch_and(!(TAKEN | PREEMPT), Relaxed);
     }
 
+    /// The thread, inside, has given its P away and does without: it is as if that had been taken.
+    #[cfg(not(loom))]
+    pub fn lost(&self) {
+        self.flags.fetch_or(TAKEN, Relaxed);
+    }
+
     /// Whether the P is gone, asked by the thread inside.
     pub fn is_taken(&self) -> bool {
         self.flags.load(Acquire) & TAKEN != 0

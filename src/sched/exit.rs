@@ -5,7 +5,7 @@
 //! do the destructors of keys, which come after them (`scope/key.rs`); a plain thread has those alone.
 
 use super::g::{G, GoFn};
-use super::{handshake, run};
+use super::{handshake, host, run};
 use std::cell::Cell;
 use std::ffi::c_void;
 use std::ptr;
@@ -98,6 +98,10 @@ pub fn goexit(g: &'static G) -> ! {
         c.take_off(g);
         // SAFETY: the promise of its maker.
         unsafe { (c.f)(c.arg) };
+    }
+    if host::ends(g) {
+        run_deferred(g);
+        end_locals(g);
     }
     run::end(g)
 }

@@ -53,10 +53,10 @@ pub struct G {
     pub keys: Cell<*mut super::exit::Locals>,
     /// What runs when it has ended and is no longer counted.
     pub on_end: Cell<Option<EndHook>>,
+    /// What its host asks of it, or null: see `host.rs`.
+    pub host: Cell<*mut super::host::Host>,
     /// The ticket that names the present park, or 0.
     ticket_live: AtomicU64,
-    /// The ticket that names the next park, or 0.
-    ticket_next: Cell<u64>,
     /// How many tickets this record has ever given out.
     ticket_count: Cell<u64>,
     pub class: Cell<Class>,
@@ -64,6 +64,8 @@ pub struct G {
     pub is_thread: Cell<bool>,
     /// Its parks block the thread: it stands for one, or is in a blocking call.
     pub on_thread: Cell<bool>,
+    /// The last of its tickets names the next park.
+    has_ticket: Cell<bool>,
     /// Set by time when it wins a park.
     pub timed_out: Cell<bool>,
     /// The present park of a plain thread ends by itself.
@@ -112,17 +114,21 @@ impl G {
 
     /// The ticket of the next park: the same until that park. Asked by the goroutine itself.
     pub fn ticket(&self) -> u64 {
-        if self.ticket_next.get() == 0 {
+        if !self.has_ticket.replace(true) {
             let n = (self.ticket_count.get() % ((1 << (64 - INDEX_BITS)) - 1)) + 1;
             self.ticket_count.set(n);
-            self.ticket_next.set((n << INDEX_BITS) | self.index.get() as u64);
         }
-        self.ticket_next.get()
+        self.last_ticket()
+    }
+
+    fn last_ticket(&self) -> u64 {
+        (self.ticket_count.get() << INDEX_BITS) | self.index.get() as u64
     }
 
     /// A user's park begins: its ticket, if one was asked for, names it. Before the switch.
     pub fn ticket_begins(&self) {
-        self.ticket_live.store(self.ticket_next.take(), Relaxed);
+        let live = if self.has_ticket.take() { self.last_ticket() } else { 0 };
+        self.ticket_live.store(live, Relaxed);
     }
 
     /// Whether `ticket` names the park that is on, given that `token` was read from the word before.
@@ -132,7 +138,7 @@ impl G {
 
     /// The goroutine ends: no ticket of it is good any more.
     pub fn ticket_ends(&self) {
-        self.ticket_next.set(0);
+        self.has_ticket.set(false);
         self.ticket_live.store(0, Relaxed);
     }
 

@@ -7,7 +7,7 @@
 use super::g::{G, UnlockFn};
 use super::park::{Commit, Refused, Wait, Woken, sleep_until_signalled};
 use super::state::Kind;
-use super::{global, m, run};
+use super::{global, host, m, run};
 use crate::sys::clock::NEVER;
 use crate::sys::errno;
 use std::ffi::{c_char, c_void};
@@ -28,6 +28,7 @@ pub fn gopark(
     if g.on_thread.get() && global::procs() == 0 {
         return Err(Refused::NotUp);
     }
+    host::ask(g)?;
     let token = g.word.next_wait(Kind::Park);
     g.timed_out.set(false);
     g.begins_to_wait(reason);

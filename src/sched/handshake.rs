@@ -7,11 +7,12 @@
 //!
 //! A goroutine that finds its P gone takes an idle one. If there is none it queues itself and stops; it may come back on
 //! another M, so callers read everything anew. In a call that the program makes with a lock of its own in hand (park, ready)
-//! it must not stop, since others may spin for that lock: there it goes on without a P, whose place the global queue takes.
+//! it must not stop, since others may spin for that lock: there it goes on without a P, whose place the global queue takes. So it
+//! does in every call while its host does not let it go (`host.rs`).
 
 use super::burners::Away;
 use super::m::{self, M};
-use super::{burners, global, locked, monitor, report, run};
+use super::{burners, global, host, locked, monitor, report, run};
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
 /// Whether the entry that this stands for came from outside, and its exit goes there.
@@ -21,7 +22,7 @@ pub struct Outer(bool);
 
 /// Enters the runtime. A call made from inside (from a user's `unlockf`, which runs on the scheduler's stack) is nested:
 /// its exit leads back inside. Makes the M of a plain thread that has none, or ends the process. A goroutine has a P
-/// afterwards.
+/// afterwards, unless its host keeps it from waiting for one.
 #[inline(always)]
 pub fn enter() -> (&'static M, Outer) {
     match m::current() {
@@ -135,6 +136,20 @@ fn enter_slow(m: &'static M) -> &'static M {
         report::hog(m);
     }
     let Some(g) = m.goroutine() else { return m };
+    let goes = !(found.taken || found.slice_over || found.look) || host::may_give_way(g);
+    if found.taken && !goes {
+        m.p.set(None);
+        if let Some(p) = global::take_idle_p() {
+            if burners::comes_back(m) == Away::Burned {
+                burners::mark(g);
+            }
+            m.attention.accept();
+            p.new_slice();
+            locked::take(m, p);
+            burners::is_back();
+        }
+        return m;
+    }
     if found.taken {
         m.p.set(None);
         let away = burners::comes_back(m);
@@ -153,13 +168,16 @@ fn enter_slow(m: &'static M) -> &'static M {
     }
     // The flag stays up until the scheduler clears it: with it up the goroutine leaves by way of the scheduler, which
     // also looks at the clock and puts `runnext` behind the others.
-    if found.slice_over && !monitor::is_cooperative() {
+    if !goes || monitor::is_cooperative() {
+        return m;
+    }
+    if found.slice_over {
         run::give_way();
         let m = m::current().expect("a goroutine runs on a thread with an M");
         let _ = m.attention.new_slice();
         return m;
     }
-    if found.look && !monitor::is_cooperative() {
+    if found.look {
         // What is due goes first. The goroutine has had no slice: it is not to queue behind all the others.
         run::queue_up(g, false, false);
         return m::current().expect("a goroutine runs on a thread with an M");

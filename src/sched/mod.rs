@@ -23,6 +23,7 @@
 //! | `find.rs`, `run.rs` | finding the next goroutine; switching |
 //! | `source.rs` | where idle threads wait for news from outside |
 //! | `exit.rs`, `locked.rs` | how a goroutine ends; goroutines locked to a thread |
+//! | `host.rs` | what a host of another language asks of its goroutines |
 //! | `monitor.rs` | the thread that watches, and makes threads |
 //! | `sweep.rs`, `deepest.rs` | giving idle memory back; how deep stacks went |
 //! | `attention.rs`, `retake.rs` | how a P is taken from code outside the runtime; when and from whom |
@@ -73,6 +74,8 @@ pub mod global;
 pub mod gopark;
 #[cfg(not(loom))]
 pub mod handshake;
+#[cfg(not(loom))]
+pub mod host;
 #[cfg(not(loom))]
 pub mod locked;
 #[cfg(not(loom))]

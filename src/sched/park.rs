@@ -23,7 +23,7 @@ use std::ffi::CStr;
 use std::ptr;
 
 #[cfg(not(loom))]
-use super::{global, m, run, timers::Timers};
+use super::{global, host, m, run, timers::Timers};
 #[cfg(not(loom))]
 use crate::sys::errno;
 #[cfg(not(loom))]
@@ -72,6 +72,8 @@ pub enum Refused {
     InCommit,
     /// A plain thread, and the runtime is down.
     NotUp,
+    /// The goroutine's host does not let it wait: an errno value, above zero.
+    Host(i32),
 }
 
 impl From<Refused> for Error {
@@ -80,6 +82,7 @@ impl From<Refused> for Error {
             Refused::NoMemory => Error::NoMemory,
             Refused::InCommit => Error::NotPermitted,
             Refused::NotUp => Error::NotUp,
+            Refused::Host(errno) => Error::Os(errno),
         }
     }
 }
@@ -101,9 +104,22 @@ pub enum Woken {
     TimedOut,
 }
 
-/// Names the caller's next park and arms its deadline.
+/// Names the caller's next park and arms its deadline, if its host lets it wait.
 #[cfg(not(loom))]
+#[inline(always)]
 pub fn prepare(kind: Kind, when: i64) -> Result<Wait, Refused> {
+    prepare_if(kind, when, true)
+}
+
+/// The same for the second wait of a call, which cannot be refused any more.
+#[cfg(not(loom))]
+pub fn prepare_again(kind: Kind, when: i64) -> Result<Wait, Refused> {
+    prepare_if(kind, when, false)
+}
+
+#[cfg(not(loom))]
+#[inline]
+fn prepare_if(kind: Kind, when: i64, asks: bool) -> Result<Wait, Refused> {
     // Without one for want of memory: see `handshake::as_stranger`.
     let m = m::current().ok_or(Refused::NoMemory)?;
     if m.in_commit.get() {
@@ -113,11 +129,14 @@ pub fn prepare(kind: Kind, when: i64) -> Result<Wait, Refused> {
     if g.on_thread.get() && global::procs() == 0 {
         return Err(Refused::NotUp);
     }
+    if asks {
+        host::ask(g)?;
+    }
     let token = g.word.next_wait(kind);
     g.timed_out.set(false);
     let mut timers = None;
     if when != NEVER && !g.on_thread.get() {
-        let t = &m.p().timers;
+        let t = &m.p.get().unwrap_or_else(global::some_p).timers;
         errno::preserved(|| t.arm(when, g, token)).map_err(|_| Refused::NoMemory)?;
         timers = Some(t);
     }
@@ -231,6 +250,10 @@ mod model {
         Ok(Wait { g, token: g.word.next_wait(kind), when })
     }
 
+    pub fn prepare_again(kind: Kind, when: i64) -> Result<Wait, Refused> {
+        prepare(kind, when)
+    }
+
     pub fn park(wait: Wait, _: &'static CStr, commit: Commit) -> Woken {
         park_thread(&wait, commit)
     }
@@ -241,4 +264,4 @@ mod model {
 }
 
 #[cfg(loom)]
-pub use model::{park, prepare, ready};
+pub use model::{park, prepare, prepare_again, ready};

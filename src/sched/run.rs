@@ -22,7 +22,7 @@ use super::p::{P, bump};
 use super::park::Commit;
 use super::state::Token;
 use super::timers::Timers;
-use super::{blocking, burners, deepest, exit, global, locked, park, queue};
+use super::{blocking, burners, deepest, exit, global, host, locked, park, queue};
 use crate::sys::clock::NEVER;
 use crate::sys::stack::Stack;
 use crate::sys::{checkers, context, cxx};
@@ -89,10 +89,14 @@ fn switch_with(switched: &Switched) {
     let m = m::current().expect("a goroutine runs on a thread with an M");
     // SAFETY: whoever resumed us passes null or its Switched, valid until finish has copied it.
     unsafe { finish(m, back) };
-    // SAFETY: as above, with the M of the present thread.
-    unsafe { *m.errno.get() = errno };
     // SAFETY: as above. A goroutine that began before there was a C++ runtime has no exceptions.
     unsafe { put_exceptions(m, cxx.unwrap_or(cxx::Globals::NONE)) };
+    // SAFETY: as above, with the M of the present thread.
+    unsafe { *m.errno.get() = errno };
+    // What has blocked on its thread was not away, and nobody has asked whether it may be.
+    if host::is_hosted(switched.g) && !matches!(switched.what, What::Blocking { .. }) {
+        host::resumed(switched.g);
+    }
 }
 
 /// The stack that a switch goes to: that of `g`, or the scheduler's.
@@ -167,6 +171,11 @@ unsafe fn finish(m: &'static M, switched: *const ()) -> Option<&'static G> {
                 t.armed();
             }
             commit.run();
+            if let Some(t) = timers
+                && m.p.get().is_none()
+            {
+                global::armed_elsewhere(t);
+            }
             None
         }
         What::Yield => {
@@ -276,6 +285,9 @@ unsafe extern "C" fn first(switched: *const (), g: *const ()) -> ! {
     unsafe { finish(m, switched) };
     // SAFETY: the M of this thread.
     unsafe { put_exceptions(m, cxx::Globals::NONE) };
+    if host::is_hosted(g) {
+        host::resumed(g);
+    }
     let (Some(entry), arg) = (g.entry.get(), g.arg.get()) else { crate::throw!("a goroutine without a function") };
     handshake::leave_for_user();
     // SAFETY: the caller of rt_go vouches for its function and argument.
@@ -297,6 +309,7 @@ unsafe extern "C" fn first_on_used(switched: *const (), g: *const ()) -> ! {
 /// The goroutine has ended. The stack it stands on goes to the next goroutine if that has none.
 pub fn end(g: &'static G) -> ! {
     g::drop_name(g);
+    host::forget(g);
     let m = m::current().expect("a goroutine runs on a thread with an M");
     let p = m.p();
     bump(&p.cache.ended);
@@ -356,14 +369,26 @@ pub fn end(g: &'static G) -> ! {
     crate::throw!("a goroutine that has ended was resumed")
 }
 
-/// `rt_gosched`: the caller goes behind everything that is runnable on its P.
+/// `rt_gosched`: the caller goes behind everything that is runnable on its P, if its host lets it.
 pub fn gosched() {
     let m = m::current().expect("a call has an M");
     let Some(g) = m.goroutine() else { return };
-    let p = m.p();
+    if may_yield(m) && host::may_give_way(g) {
+        yield_now(m, g);
+    }
+}
+
+/// Whether there is anybody to yield to.
+fn may_yield(m: &M) -> bool {
+    let Some(p) = m.p.get() else { return true };
     let alone = !p.has_ready() && !queue::has_global() && !queue::has_first();
-    if alone && p.timers.earliest() == NEVER && !p.is_surplus() {
-        return;
+    !alone || p.timers.earliest() != NEVER || p.is_surplus()
+}
+
+fn yield_now(m: &M, g: &'static G) {
+    if m.p.get().is_none() {
+        // It lost its P, and its host did not let it go then (`host.rs`).
+        return queue_up(g, false, false);
     }
     switch_out(g, What::Yield);
 }
@@ -375,14 +400,16 @@ pub fn queue_up(g: &'static G, urgent: bool, lost: bool) {
     switch_out(g, What::Started { urgent, lost });
 }
 
-/// The slice is over: the goroutine and `runnext`, which shares it, go behind the others.
+/// The slice is over: the goroutine and `runnext`, which shares it, go behind the others. Its host has agreed.
 pub fn give_way() {
     let m = m::current().expect("a call has an M");
     let p = m.p();
     if let Some(next) = p.take_next() {
         queue_last(Some(p), next);
     }
-    gosched();
+    if let Some(g) = m.goroutine().filter(|_| may_yield(m)) {
+        yield_now(m, g);
+    }
 }
 
 /// Makes `g` the next of `p`; without a P it goes to the global queue. Wakes a thread where that is wanted.

@@ -1,10 +1,12 @@
 //! Making goroutines: a record, an id, a promise of a stack, a place in the queue.
 
 use super::g::{EndHook, GoFn, Name};
+use super::host::Host;
 use super::p::SpawnCache;
 use super::{global, m, run};
 use crate::sys::stack::Class;
 use std::ffi::c_void;
+use std::ptr;
 use std::sync::atomic::Ordering::*;
 
 /// What a goroutine may be given besides its function.
@@ -14,6 +16,7 @@ pub struct Options {
     pub class: Option<Class>,
     pub name: Option<Box<Name>>,
     pub on_end: Option<EndHook>,
+    pub host: Option<Box<Host>>,
 }
 
 /// No memory for a goroutine.
@@ -45,6 +48,7 @@ pub fn spawn(f: GoFn, arg: *mut c_void, options: Options) -> Result<i64, NoMemor
     g.arg.set(arg);
     g.class.set(class);
     g.on_end.set(options.on_end);
+    g.host.set(options.host.map_or(ptr::null_mut(), Box::into_raw));
     if let Some(name) = options.name {
         g.name.store(Box::into_raw(name), Release);
     }

@@ -82,9 +82,7 @@ impl Cond {
         if woken == Woken::TimedOut {
             self.forget(&waiter);
         }
-        if mutex.try_lock().is_err() && mutex.lock_slow(Timeout::FOREVER).is_err() {
-            unreachable!("who has just waited may wait, and a wait without end needs no memory");
-        }
+        mutex.lock_again();
         match woken {
             Woken::Ready => Ok(()),
             Woken::TimedOut => Err(Error::TimedOut),

@@ -11,7 +11,7 @@
 use super::waitq::{WaitQueue, Waiter};
 use super::wordlock;
 use crate::error::{Error, Result};
-use crate::sched::park::{self, Commit, Woken};
+use crate::sched::park::{self, Commit, Refused, Wait, Woken};
 use crate::sched::state::Kind;
 use crate::sys::atomic::{AcqRel, Acquire, AtomicU64, Relaxed, Release, spin_hint};
 use crate::time::timeout::Timeout;
@@ -35,6 +35,9 @@ const WAITERS: u64 = 16;
 const STARVED: i64 = 1_000_000;
 /// Looks before a locker queues itself.
 const SPINS: u32 = 4;
+
+/// How a wait begins: `park::prepare`, or the form that is not refused.
+type Prepare = fn(Kind, i64) -> std::result::Result<Wait, Refused>;
 
 /// See the file's header. Zeroed is unlocked.
 #[repr(C)]
@@ -67,6 +70,17 @@ impl Mutex {
     /// Takes the lock when the fast path (a `try_lock`) has failed.
     #[cold]
     pub fn lock_slow(&self, timeout: Timeout) -> Result {
+        self.lock_with(timeout, park::prepare)
+    }
+
+    /// Takes the lock, in a call that has waited and so may wait, for as long as it needs.
+    pub fn lock_again(&self) {
+        if self.try_lock().is_err() && self.lock_with(Timeout::FOREVER, park::prepare_again).is_err() {
+            unreachable!("who has just waited may wait, and a wait without end needs no memory");
+        }
+    }
+
+    fn lock_with(&self, timeout: Timeout, prepare: Prepare) -> Result {
         let mut when = None;
         let mut since = 0;
         let mut starving = false;
@@ -93,7 +107,7 @@ impl Mutex {
             if wordlock::lock(&self.state, QUEUE, |s| s & LOCKED != 0).is_none() {
                 continue;
             }
-            let wait = match park::prepare(Kind::Sync, when) {
+            let wait = match prepare(Kind::Sync, when) {
                 Ok(wait) => wait,
                 Err(e) => {
                     self.state.fetch_and(!(QUEUE | woken), Release);

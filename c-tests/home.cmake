@@ -1,0 +1,2 @@
+# Tests of what a host of another language asks for, included by CMakeLists.txt behind gort_test's definition.
+gort_test(hooks STATIC TIMEOUT 300)
