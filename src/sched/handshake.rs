@@ -136,7 +136,7 @@ fn enter_slow(m: &'static M) -> &'static M {
         report::hog(m);
     }
     let Some(g) = m.goroutine() else { return m };
-    let goes = !(found.taken || found.slice_over || found.look) || host::may_give_way(g);
+    let goes = !(found.taken || found.slice_over || found.look) || host::ask(g).is_ok();
     if found.taken && !goes {
         m.p.set(None);
         if let Some(p) = global::take_idle_p() {

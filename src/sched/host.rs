@@ -93,12 +93,6 @@ pub fn ask(g: &G) -> Result<(), Refused> {
     if is_hosted(g) { ask_hook(g) } else { Ok(()) }
 }
 
-/// Whether it may give way though it has not asked to wait.
-#[inline]
-pub fn may_give_way(g: &G) -> bool {
-    ask(g).is_ok()
-}
-
 #[cold]
 #[inline(never)]
 fn ask_hook(g: &G) -> Result<(), Refused> {

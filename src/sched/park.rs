@@ -106,19 +106,19 @@ pub enum Woken {
 
 /// Names the caller's next park and arms its deadline, if its host lets it wait.
 #[cfg(not(loom))]
-#[inline(always)]
 pub fn prepare(kind: Kind, when: i64) -> Result<Wait, Refused> {
     prepare_if(kind, when, true)
 }
 
 /// The same for the second wait of a call, which cannot be refused any more.
 #[cfg(not(loom))]
+#[cold]
 pub fn prepare_again(kind: Kind, when: i64) -> Result<Wait, Refused> {
     prepare_if(kind, when, false)
 }
 
 #[cfg(not(loom))]
-#[inline]
+#[inline(always)]
 fn prepare_if(kind: Kind, when: i64, asks: bool) -> Result<Wait, Refused> {
     // Without one for want of memory: see `handshake::as_stranger`.
     let m = m::current().ok_or(Refused::NoMemory)?;

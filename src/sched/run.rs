@@ -373,24 +373,33 @@ pub fn end(g: &'static G) -> ! {
 pub fn gosched() {
     let m = m::current().expect("a call has an M");
     let Some(g) = m.goroutine() else { return };
-    if may_yield(m) && host::may_give_way(g) {
-        yield_now(m, g);
+    if host::is_hosted(g) {
+        return gosched_hosted(m, g);
     }
-}
-
-/// Whether there is anybody to yield to.
-fn may_yield(m: &M) -> bool {
-    let Some(p) = m.p.get() else { return true };
-    let alone = !p.has_ready() && !queue::has_global() && !queue::has_first();
-    !alone || p.timers.earliest() != NEVER || p.is_surplus()
-}
-
-fn yield_now(m: &M, g: &'static G) {
-    if m.p.get().is_none() {
-        // It lost its P, and its host did not let it go then (`host.rs`).
-        return queue_up(g, false, false);
+    if is_alone(m.p()) {
+        return;
     }
     switch_out(g, What::Yield);
+}
+
+/// Whether there is nobody to yield to.
+#[inline(always)]
+fn is_alone(p: &P) -> bool {
+    let alone = !p.has_ready() && !queue::has_global() && !queue::has_first();
+    alone && p.timers.earliest() == NEVER && !p.is_surplus()
+}
+
+#[cold]
+#[inline(never)]
+fn gosched_hosted(m: &'static M, g: &'static G) {
+    if m.p.get().is_some_and(is_alone) || host::ask(g).is_err() {
+        return;
+    }
+    match m.p.get() {
+        Some(_) => switch_out(g, What::Yield),
+        // It lost its P, and its host did not let it go then.
+        None => queue_up(g, false, false),
+    }
 }
 
 /// The calling goroutine stops to let others go, without having used up a slice: its P was taken, and no other is idle, or a
@@ -407,8 +416,8 @@ pub fn give_way() {
     if let Some(next) = p.take_next() {
         queue_last(Some(p), next);
     }
-    if let Some(g) = m.goroutine().filter(|_| may_yield(m)) {
-        yield_now(m, g);
+    if let Some(g) = m.goroutine().filter(|_| !is_alone(p)) {
+        switch_out(g, What::Yield);
     }
 }
 
