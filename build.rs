@@ -72,6 +72,7 @@ fn header(root: &std::path::Path, version: String) -> cbindgen::Bindings {
     let files = [
         "base",
         "lifecycle",
+        "home",
         "goroutine",
         "blocking",
         "park",

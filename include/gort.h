@@ -161,6 +161,11 @@ typedef struct rt_g rt_g;
 typedef struct rt_group rt_group;
 
 /**
+ * A home: a thread that goroutines share, opaque, with one owner, whose rt_home_free must not overlap another call on it.
+ */
+typedef struct rt_home rt_home;
+
+/**
  * A timer: opaque, with one owner, whose rt_timer_free or rt_timer_detach must not overlap another call on it.
  */
 typedef struct rt_timer rt_timer;
@@ -238,6 +243,10 @@ typedef struct rt_go_opts {
      * Handed to the three as it is.
      */
     void *hook_arg;
+    /**
+     * The thread that it runs on, with the others of the same home; NULL: any.
+     */
+    struct rt_home *home;
 } rt_go_opts;
 
 /**
@@ -458,6 +467,31 @@ RT_NOEXCEPT;
 int64_t rt_num_goroutine(void) RT_NOEXCEPT;
 
 /**
+ * A home: the goroutines that are started with it (rt_go_opts) always run on one and the same thread of the runtime, which runs
+ * nothing else. One of them runs at a time; another goes on when it waits, ends or gives way. They are served in the order in
+ * which they became ready. Other goroutines are not held up by them, whatever they do.
+ *
+ * The thread is one of those that max_threads limits. It is made when the first goroutine of the home is to run, and is the
+ * home's until rt_home_free or rt_stop. After a stop, and in a forked child, the home is as new: its next goroutine gets another
+ * thread.
+ *
+ * Returns the home, for the caller to free; NULL: no memory is left.
+ * Call from: any thread. Blocks: nothing. Since 0.1.
+ */
+struct rt_home *rt_home_new(void)
+RT_NOEXCEPT;
+
+/**
+ * Frees a home, whose thread serves any goroutine again.
+ *
+ * @param home  the home, which the caller does not use again; or NULL: then nothing happens
+ * Returns RT_OK.
+ * Errors: RT_EBUSY: it has goroutines that have not ended; nothing happens then.
+ * Call from: any thread. Blocks: nothing. Since 0.1.
+ */
+int rt_home_free(struct rt_home *home) RT_NOEXCEPT;
+
+/**
  * Starts a goroutine: it is queued as the next one to run on the caller's processor.
  *
  * @param fn   what it runs
@@ -501,11 +535,13 @@ int64_t rt_goid(void) RT_NOEXCEPT;
 
 /**
  * Gives way: the goroutine goes behind everything that is runnable on its processor. On a plain thread it is
- * sched_yield. In the unlockf of a park it does nothing.
+ * sched_yield. In the unlockf of a park it does nothing. A goroutine with a home goes behind the others of that; those of others
+ * have their turn within a fraction of a millisecond.
  *
  * Call from: any thread. Blocks: nothing. Since 0.1.
  */
-void rt_gosched(void) RT_NOEXCEPT;
+void rt_gosched(void)
+RT_NOEXCEPT;
 
 /**
  * Puts a function off to the end of the calling goroutine. What was put off last runs first.
@@ -528,7 +564,8 @@ void rt_goexit(void) RT_NOEXCEPT;
 
 /**
  * Locks the calling goroutine to its thread: it keeps the thread across every park, and nothing else runs there. Nests.
- * A goroutine that ends locked ends the thread. On a plain thread it does nothing.
+ * A goroutine that ends locked ends the thread. On a plain thread it does nothing. A goroutine with a home keeps its thread
+ * in any case: there it only counts, and the others of the home go on.
  *
  * Returns RT_OK.
  * Errors: RT_EPERM: in an unlockf.

@@ -1,6 +1,7 @@
 //! Goroutines: making them, naming them, giving way.
 
 use super::base::{RT_EINVAL, RT_OK, rt_fn, rt_g};
+use super::home::{self, rt_home};
 use super::{code, code_of, entry, entry_if, grown};
 use crate::error::Error;
 use crate::rt;
@@ -42,6 +43,8 @@ pub struct rt_go_opts {
     pub on_exit: rt_fn,
     /// Handed to the three as it is.
     pub hook_arg: *mut c_void,
+    /// The thread that it runs on, with the others of the same home; NULL: any.
+    pub home: *mut rt_home,
 }
 
 impl rt_go_opts {
@@ -103,9 +106,10 @@ pub unsafe extern "C" fn rt_go_with(opts: *const rt_go_opts, r#fn: rt_fn, arg: *
             None => return code_of(Error::NoMemory).into(),
         }
     };
-    let host = match opts.hooks() {
-        None => None,
-        hooks => match errno::preserved(|| Host::new(hooks)) {
+    // SAFETY: the caller passes NULL or a home that is not freed.
+    let host = match (opts.hooks(), unsafe { home::of(opts.home) }) {
+        (None, None) => None,
+        (hooks, home) => match errno::preserved(|| Host::new(hooks, home)) {
             None => return code_of(Error::NoMemory).into(),
             host => host,
         },
@@ -177,7 +181,8 @@ pub extern "C" fn rt_goid() -> i64 {
 
 /**
  * Gives way: the goroutine goes behind everything that is runnable on its processor. On a plain thread it is
- * sched_yield. In the unlockf of a park it does nothing.
+ * sched_yield. In the unlockf of a park it does nothing. A goroutine with a home goes behind the others of that; those of others
+ * have their turn within a fraction of a millisecond.
  *
  * Call from: any thread. Blocks: nothing. Since 0.1.
  */
@@ -234,7 +239,8 @@ pub extern "C" fn rt_goexit() -> ! {
 
 /**
  * Locks the calling goroutine to its thread: it keeps the thread across every park, and nothing else runs there. Nests.
- * A goroutine that ends locked ends the thread. On a plain thread it does nothing.
+ * A goroutine that ends locked ends the thread. On a plain thread it does nothing. A goroutine with a home keeps its thread
+ * in any case: there it only counts, and the others of the home go on.
  *
  * Returns RT_OK.
  * Errors: RT_EPERM: in an unlockf.

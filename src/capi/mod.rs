@@ -10,6 +10,7 @@ pub mod faults;
 pub mod file;
 pub mod goroutine;
 pub mod group;
+pub mod home;
 pub mod key;
 pub mod lifecycle;
 pub mod locks;

@@ -163,6 +163,8 @@ struct Picture {
     id: i64,
     name: Option<Name>,
     state: State,
+    /// It has a home.
+    is_homed: bool,
     /// It waited when the look began, and no longer when that was over.
     has_gone_on: bool,
     entry: Option<GoFn>,
@@ -217,7 +219,7 @@ impl Picture {
             None => State::Other(g.word.name()),
         };
         let (sp, stack, class) = (g.sp.get(), g.stack.get(), g.class.get());
-        let (name, entry) = (g::name_of(g), g.entry.get());
+        let (name, entry, is_homed) = (g::name_of(g), g.entry.get(), g.is_homed.load(Relaxed));
         // A goroutine may have ended in between, and its record be another's by now: then the class need not be that of the
         // stack, and what lies below the stack is a guard. What was read is read before the word is again.
         fence(Acquire);
@@ -234,7 +236,7 @@ impl Picture {
             depth = Some(depth_of(stack, class));
         }
         let has_gone_on = waiting.is_some_and(|token| !g.word.is_waiting(token));
-        Some((Picture { id, name, state, has_gone_on, entry, depth, frames }, is_sharp))
+        Some((Picture { id, name, state, is_homed, has_gone_on, entry, depth, frames }, is_sharp))
     }
 }
 
@@ -242,9 +244,10 @@ fn goroutine(out: &mut Out, code: &Code, picture: &Picture) -> fmt::Result {
     write!(out, "\ngoroutine {}", picture.id)?;
     name(out, picture.name.as_ref())?;
     match picture.state {
-        State::Waits(reason, since) => writeln!(out, " [{reason}{}]:", Since(since))?,
-        State::Other(state) => writeln!(out, " [{state}]:")?,
+        State::Waits(reason, since) => write!(out, " [{reason}{}", Since(since))?,
+        State::Other(state) => write!(out, " [{state}")?,
     }
+    writeln!(out, "{}]:", if picture.is_homed { ", home" } else { "" })?;
     show_frames(out, code, &picture.frames)?;
     if picture.has_gone_on {
         out.write_str("  (it has gone on meanwhile)\n")?;

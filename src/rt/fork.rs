@@ -7,7 +7,7 @@
 
 use super::{DOWN, LOCK, RESERVED, STATE, run};
 use crate::net::{poll, ring};
-use crate::sched::{deepest, g, global, handshake, m, queue, records, timers};
+use crate::sched::{deepest, g, global, handshake, home_thread, m, queue, records, timers};
 use crate::scope::key;
 use crate::sys::{cxx, inject, lock, stack};
 use std::sync::atomic::{AtomicBool, Ordering::*};
@@ -26,6 +26,7 @@ unsafe extern "C" fn prepare() {
     LOCK.lock();
     run::lock();
     ring::lock();
+    home_thread::lock_all();
     global::lock();
     queue::lock_all();
     key::lock_table();
@@ -49,6 +50,7 @@ fn unlock_all() {
     key::unlock_table();
     queue::unlock_all();
     global::unlock();
+    home_thread::unlock_all();
     ring::unlock();
     run::unlock();
     LOCK.unlock();
@@ -64,6 +66,7 @@ unsafe extern "C" fn child() {
     handshake::forget_strangers();
     run::forget_all();
     m::forget_others();
+    home_thread::forget();
     global::forget();
     poll::forget();
     stack::forget_all();

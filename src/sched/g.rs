@@ -49,12 +49,12 @@ pub struct G {
     pub locked: Cell<u32>,
     index: Cell<u32>,
     pub locked_m: Cell<Option<&'static super::m::M>>,
+    /// What its host asks of it, or null: see `host.rs`. Looked at with `locked_m`, before a switch to it.
+    pub host: Cell<*mut super::host::Host>,
     /// What it keeps under keys, or null.
     pub keys: Cell<*mut super::exit::Locals>,
     /// What runs when it has ended and is no longer counted.
     pub on_end: Cell<Option<EndHook>>,
-    /// What its host asks of it, or null: see `host.rs`.
-    pub host: Cell<*mut super::host::Host>,
     /// The ticket that names the present park, or 0.
     ticket_live: AtomicU64,
     /// How many tickets this record has ever given out.
@@ -64,6 +64,8 @@ pub struct G {
     pub is_thread: Cell<bool>,
     /// Its parks block the thread: it stands for one, or is in a blocking call.
     pub on_thread: Cell<bool>,
+    /// It has a home: see `home_thread.rs`.
+    pub is_homed: AtomicBool,
     /// The last of its tickets names the next park.
     has_ticket: Cell<bool>,
     /// Set by time when it wins a park.

@@ -12,6 +12,7 @@
 //! else, and sleeps as the others do: busy Ps ask for themselves.
 
 use super::burners;
+use super::home_thread;
 use super::idle::Idle;
 use super::list::GList;
 use super::m::M;
@@ -625,9 +626,11 @@ pub fn end_threads() {
         });
         match sleeper {
             Some(sleeper) => sleeper.rouse(),
-            None => return,
+            None => break,
         }
     }
+    // Those of homes become workers again, and find that they are to end.
+    home_thread::dismiss_all();
 }
 
 /// After all threads have ended: no P is left, and nothing of the runtime but its records.

@@ -1,5 +1,5 @@
-//! What a host of another language asks of its goroutines: hooks, told when one is switched to, asked before it is
-//! switched away, told when it ends (`rt_go_opts`).
+//! What a host of another language asks of its goroutines (`rt_go_opts`): a home, which is a thread for several of them
+//! (`home_thread.rs`); and hooks, told when one is switched to, asked before it is switched away, told when it ends.
 //!
 //! A host such as an interpreter keeps a thread-local "current state" of its own, which has to follow the goroutine, and at
 //! times holds a lock with which nobody may wait. So:
@@ -17,11 +17,12 @@
 //! `on_park` and `on_resume` run inside, `on_park` even with locks of the runtime's in hand: as in an `unlockf` nothing may wait in
 //! them, and what would have to is refused.
 //!
-//! The hooks stand in a block of their own beside the record, made at the spawn and freed when the record dies. Goroutines without
+//! Hooks and home stand in a block of their own beside the record, made at the spawn and freed when the record dies. Goroutines without
 //! pay for a look at a null pointer.
 
 use super::g::{G, GoFn};
 use super::handshake;
+use super::home_thread::Home;
 use super::m;
 use super::park::Refused;
 use crate::sys::errno;
@@ -29,6 +30,7 @@ use std::alloc::Layout;
 use std::cell::Cell;
 use std::ffi::{c_int, c_void};
 use std::ptr::{self, NonNull};
+use std::sync::atomic::Ordering::Relaxed;
 
 /// Asked whether the goroutine may be switched away: 0, or a negative code.
 pub type AskFn = unsafe extern "C" fn(*mut c_void) -> c_int;
@@ -52,15 +54,17 @@ impl Hooks {
 pub struct Host {
     /// Taken off when no hook is to be called any more.
     hooks: Cell<Option<Hooks>>,
+    /// The thread that it belongs to, with others.
+    home: Option<&'static Home>,
 }
 
 impl Host {
     /// None when no memory is left.
-    pub fn new(hooks: Option<Hooks>) -> Option<Box<Host>> {
+    pub fn new(hooks: Option<Hooks>, home: Option<&'static Home>) -> Option<Box<Host>> {
         // SAFETY: the layout is not empty; what is written is a whole block, and a Box gives it back with the same layout.
         unsafe {
             let at = NonNull::new(std::alloc::alloc(Layout::new::<Host>()).cast::<Host>())?;
-            at.write(Host { hooks: Cell::new(hooks) });
+            at.write(Host { hooks: Cell::new(hooks), home });
             Some(Box::from_raw(at.as_ptr()))
         }
     }
@@ -72,12 +76,32 @@ fn of(g: &G) -> Option<&Host> {
     unsafe { g.host.get().as_ref() }
 }
 
+/// The home of a goroutine, asked by its owner.
+#[inline]
+pub fn home_of(g: &G) -> Option<&'static Home> {
+    of(g).and_then(|h| h.home)
+}
+
+/// The goroutine is made: what its host wants.
+pub fn begins(g: &G, host: Option<Box<Host>>) {
+    let home = host.as_ref().and_then(|h| h.home);
+    if let Some(home) = home {
+        home.begins();
+    }
+    g.is_homed.store(home.is_some(), Relaxed);
+    g.host.set(host.map_or(ptr::null_mut(), Box::into_raw));
+}
+
 /// The record is dead: so is its block.
 pub fn forget(g: &G) {
     let host = g.host.replace(ptr::null_mut());
     if !host.is_null() {
         // SAFETY: made by `Host::new`, and taken out of the record.
-        drop(unsafe { Box::from_raw(host) });
+        let host = unsafe { Box::from_raw(host) };
+        // Whoever is told of the end may free the home: its thread keeps it as long as it needs it.
+        if let Some(home) = host.home {
+            home.ended();
+        }
     }
 }
 

@@ -16,17 +16,20 @@ use std::sync::atomic::Ordering::*;
 /// Locks the calling goroutine to its thread, once more.
 pub fn lock(m: &'static M, g: &'static G) {
     g.locked.set(g.locked.get() + 1);
-    g.locked_m.set(Some(m));
-    m.locked_g.set(Some(g));
+    // One with a home keeps its thread in any case, and has it for itself in none.
+    if m.home.get().is_none() {
+        g.locked_m.set(Some(m));
+        m.set_locked_g(Some(g));
+    }
 }
 
 /// Takes one lock back. False if there is none.
 pub fn unlock(m: &'static M, g: &'static G) -> bool {
     match g.locked.get() {
         0 => return false,
-        1 => {
+        1 if m.home.get().is_none() => {
             g.locked_m.set(None);
-            m.locked_g.set(None);
+            m.set_locked_g(None);
         }
         _ => {}
     }

@@ -8,6 +8,7 @@
 use super::attention::{Attention, INSIDE, OUTSIDE};
 use super::bias::Slots;
 use super::g::G;
+use super::home_thread::Home;
 use super::list::GList;
 use super::p::{P, SpawnCache};
 use super::{exit, global, handshake, records};
@@ -46,7 +47,13 @@ pub struct M {
     /// The goroutine that came to the scheduler's stack last gave way: it is queued behind all others, `runnext` too.
     pub yielded: Cell<bool>,
     /// The goroutine that is locked to this thread: nothing else runs here.
-    pub locked_g: Cell<Option<&'static G>>,
+    locked_g: Cell<Option<&'static G>>,
+    /// The home whose thread this is: nothing but its goroutines runs here.
+    pub home: Cell<Option<&'static Home>>,
+    /// One of the two.
+    is_bound: Cell<bool>,
+    /// The goroutine of a home that came to the scheduler's stack last is queued elsewhere, as the carrier (`home.rs`).
+    pub carried: Cell<bool>,
     /// The goroutine locked here has ended: so does the thread.
     pub exits: Cell<bool>,
     /// A goroutine taken off a queue that must be started from the scheduler's stack.
@@ -103,6 +110,9 @@ impl M {
             spinning: Cell::new(false),
             yielded: Cell::new(false),
             locked_g: Cell::new(None),
+            home: Cell::new(None),
+            is_bound: Cell::new(false),
+            carried: Cell::new(false),
             exits: Cell::new(false),
             handoff: Cell::new(None),
             rng: Cell::new(0),
@@ -152,6 +162,28 @@ impl M {
     /// The goroutine that runs here, on its own stack or in a blocking call.
     pub fn any_goroutine(&self) -> Option<&'static G> {
         self.curg.get().filter(|g| !g.is_thread.get())
+    }
+
+    /// The goroutine that is locked to this thread.
+    pub fn locked_g(&self) -> Option<&'static G> {
+        self.locked_g.get()
+    }
+
+    pub fn set_locked_g(&self, g: Option<&'static G>) {
+        self.locked_g.set(g);
+        self.is_bound.set(g.is_some());
+    }
+
+    /// Its thread becomes that of a home, or is it no more.
+    pub fn set_home(&self, home: Option<&'static Home>) {
+        self.home.set(home);
+        self.is_bound.set(home.is_some());
+    }
+
+    /// Whether not every goroutine may run here.
+    #[inline(always)]
+    pub fn is_bound(&self) -> bool {
+        self.is_bound.get()
     }
 
     /// The P of a worker that has one.
@@ -277,6 +309,8 @@ pub fn forget_others() {
             m.p.set(None);
             m.slots.forget();
             m.is_worker.set(true);
+            m.set_locked_g(None);
+            m.set_home(None);
         }
         m.lost.store(0, Relaxed);
         // SAFETY: nobody else is there. The thread can be neither joined nor detached here: the handle is lost.

@@ -15,7 +15,7 @@
 //! |---|---|
 //! | `state.rs` | the state word: who owns a goroutine, who wins a wake-up |
 //! | `g.rs`, `records.rs`, `list.rs` | records and tickets; the table of all; lists |
-//! | `timers.rs`, `home.rs` | the deadlines of a P; the P where a timer goes |
+//! | `timers.rs`, `arm.rs` | the deadlines of a P; the P where a timer goes |
 //! | `runq.rs` | the run queue of a P |
 //! | `p.rs`, `m.rs` | Ps with their queues and caches; Ms |
 //! | `queue.rs` | goroutines queued outside the Ps |
@@ -23,6 +23,7 @@
 //! | `find.rs`, `run.rs` | finding the next goroutine; switching |
 //! | `source.rs` | where idle threads wait for news from outside |
 //! | `exit.rs`, `locked.rs` | how a goroutine ends; goroutines locked to a thread |
+//! | `home.rs`, `home_thread.rs` | goroutines that share a thread: whose turn it is; the thread |
 //! | `host.rs` | what a host of another language asks of its goroutines |
 //! | `monitor.rs` | the thread that watches, and makes threads |
 //! | `sweep.rs`, `deepest.rs` | giving idle memory back; how deep stacks went |
@@ -34,6 +35,7 @@
 //! | `handshake.rs` | in and out of the runtime |
 //! | `spawn.rs` | making goroutines |
 
+pub mod arm;
 pub mod attention;
 pub mod bias;
 pub mod home;
@@ -74,6 +76,8 @@ pub mod global;
 pub mod gopark;
 #[cfg(not(loom))]
 pub mod handshake;
+#[cfg(not(loom))]
+pub mod home_thread;
 #[cfg(not(loom))]
 pub mod host;
 #[cfg(not(loom))]

@@ -23,7 +23,7 @@ use std::ffi::CStr;
 use std::ptr;
 
 #[cfg(not(loom))]
-use super::{global, host, m, run, timers::Timers};
+use super::{global, home_thread, host, m, run, timers::Timers};
 #[cfg(not(loom))]
 use crate::sys::errno;
 #[cfg(not(loom))]
@@ -194,11 +194,22 @@ pub(super) fn sleep_until_signalled(wait: &Wait) -> Woken {
 /// where there is none. A plain thread is woken.
 #[cfg(not(loom))]
 pub fn ready(g: &'static G) {
-    if g.on_thread.get() {
-        return wake_thread(g);
+    if (g.on_thread.get() || g.is_homed.load(Relaxed)) && !is_for_queues(g) {
+        return;
     }
     let Some(m) = m::current() else { return run::queue_next(None, g) };
     if m.urgent.get() { run::queue_urgent(g) } else { run::queue_next(m.p.get(), g) }
+}
+
+/// Readies what no queue is for: a plain thread, a goroutine whose home is awake. False for one that is to be queued.
+#[cfg(not(loom))]
+#[cold]
+fn is_for_queues(g: &'static G) -> bool {
+    if g.on_thread.get() {
+        wake_thread(g);
+        return false;
+    }
+    home_thread::ready(g)
 }
 
 fn wake_thread(g: &'static G) {
@@ -215,9 +226,10 @@ pub fn ready_all(woken: &super::list::GList) {
     let urgent = m.is_some_and(|m| m.urgent.get());
     let mut n = 0;
     while let Some(g) = woken.pop() {
-        if g.on_thread.get() {
-            wake_thread(g);
-        } else if urgent {
+        if (g.on_thread.get() || g.is_homed.load(Relaxed)) && !is_for_queues(g) {
+            continue;
+        }
+        if urgent {
             run::queue_urgent(g);
         } else {
             n += 1;

@@ -22,7 +22,7 @@ use super::p::{P, bump};
 use super::park::Commit;
 use super::state::Token;
 use super::timers::Timers;
-use super::{blocking, burners, deepest, exit, global, host, locked, park, queue};
+use super::{blocking, burners, deepest, exit, global, home_thread, host, locked, park, queue};
 use crate::sys::clock::NEVER;
 use crate::sys::stack::Stack;
 use crate::sys::{checkers, context, cxx};
@@ -66,7 +66,6 @@ fn switch_with(switched: &Switched) {
     // SAFETY: null, or the exception state of this thread.
     let cxx = unsafe { m.cxx.get().as_ref().copied() };
     let by_g0 = matches!(switched.what, What::User { .. } | What::Started { .. } | What::Blocking { .. })
-        || m.locked_g.get().is_some()
         || m.p.get().is_none();
     let direct = if by_g0 { None } else { next_direct(m) };
     m.yielded.set(direct.is_none() && matches!(switched.what, What::Yield));
@@ -107,15 +106,24 @@ fn extent_of(m: &M, g: Option<&G>) -> checkers::Extent {
 /// The next goroutine to switch to without the scheduler, ready to be resumed.
 fn next_direct(m: &M) -> Option<&'static G> {
     let g = next_local(m)?;
-    if g.locked_m.get().is_some() || (g.stack.get().is_none() && !bind_cached(m, g)) {
+    if is_elsewhere(m, g) || (g.stack.get().is_none() && !bind_cached(m, g)) {
         m.handoff.set(Some(g));
         return None;
     }
     Some(g)
 }
 
+/// Whether a goroutine that the P has for the next belongs to another thread.
+#[inline(always)]
+fn is_elsewhere(m: &M, g: &G) -> bool {
+    g.locked_m.get().is_some() || (host::is_hosted(g) && home_thread::is_elsewhere(m, g))
+}
+
 /// The next goroutine of the P, if nothing else has to be seen to first.
 fn next_local(m: &M) -> Option<&'static G> {
+    if m.is_bound() {
+        return home_thread::next_local(m);
+    }
     let p = m.p();
     if m.attention.is_wanted()
         || burners::at_cap()
@@ -180,6 +188,9 @@ unsafe fn finish(m: &'static M, switched: *const ()) -> Option<&'static G> {
         }
         What::Yield => {
             g.word.requeue();
+            if host::is_hosted(g) && home_thread::put_back(g) {
+                return None;
+            }
             if burners::at_cap() {
                 // It may hold a lock that others need, and what is on the P's own queue is held back.
                 queue::push_started(g);
@@ -190,6 +201,7 @@ unsafe fn finish(m: &'static M, switched: *const ()) -> Option<&'static G> {
             None
         }
         What::Started { urgent, lost } => {
+            m.carried.set(m.home.get().is_some());
             g.word.requeue();
             if urgent {
                 queue::push_urgent(g);
@@ -320,15 +332,15 @@ pub fn end(g: &'static G) -> ! {
     g.ticket_ends();
     g.word.end();
     let switched = Switched { g, what: What::End };
-    let locked = g.locked.replace(0) > 0;
+    let locked = g.locked.replace(0) > 0 && m.home.get().is_none();
     if locked {
         g.locked_m.set(None);
-        m.locked_g.set(None);
+        m.set_locked_g(None);
         m.exits.set(true);
     }
     // A checker sees every stack handed back before it is used again, so there the next goroutine does not take it over.
     let to = match if locked || checkers::on() { None } else { next_local(m) } {
-        Some(next) if next.locked_m.get().is_some() => {
+        Some(next) if is_elsewhere(m, next) => {
             m.handoff.set(Some(next));
             m.g0_sp.get()
         }
@@ -392,7 +404,11 @@ fn is_alone(p: &P) -> bool {
 #[cold]
 #[inline(never)]
 fn gosched_hosted(m: &'static M, g: &'static G) {
-    if m.p.get().is_some_and(is_alone) || host::ask(g).is_err() {
+    let alone = m.p.get().is_some_and(|p| match m.home.get() {
+        Some(home) => home_thread::is_alone(p, home),
+        None => is_alone(p),
+    });
+    if alone || host::ask(g).is_err() {
         return;
     }
     match m.p.get() {
@@ -416,7 +432,7 @@ pub fn give_way() {
     if let Some(next) = p.take_next() {
         queue_last(Some(p), next);
     }
-    if let Some(g) = m.goroutine().filter(|_| !is_alone(p)) {
+    if let Some(g) = m.goroutine().filter(|_| m.home.get().is_some() || !is_alone(p)) {
         switch_out(g, What::Yield);
     }
 }
@@ -440,7 +456,12 @@ pub fn queue_next(p: Option<&'static P>, g: &'static G) {
 
 /// Readies a goroutine or thread that news from outside concern, where no P is free for it.
 pub fn queue_elsewhere(g: &'static G) {
-    if g.on_thread.get() { park::ready(g) } else { queue_urgent(g) }
+    if g.on_thread.get() {
+        return park::ready(g);
+    }
+    if !g.is_homed.load(Relaxed) || home_thread::ready(g) {
+        queue_urgent(g);
+    }
 }
 
 /// Readies what a timer has woken late: before all else, unless its last run was a burn (`burners.rs`).
@@ -487,11 +508,15 @@ pub fn schedule(m: &'static M) {
             locked::hand_over(m, to);
             continue;
         }
+        if let Some(home) = host::home_of(g) {
+            home_thread::bring(m, home, g);
+            continue;
+        }
         let mut next = Some(g);
         while let Some(g) = next {
             execute(m, g);
             // A goroutine that locked itself to this thread is all that runs here.
-            next = m.locked_g.get().map(|own| locked::wait_for_own(m, own));
+            next = m.locked_g().map(|own| locked::wait_for_own(m, own));
         }
         if m.exits.replace(false) {
             return locked::give_p_away(m);
@@ -499,7 +524,7 @@ pub fn schedule(m: &'static M) {
     }
 }
 
-fn execute(m: &'static M, g: &'static G) {
+pub(super) fn execute(m: &'static M, g: &'static G) {
     let mut next = Some(g);
     while let Some(g) = next {
         if g.stack.get().is_none() {

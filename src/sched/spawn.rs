@@ -3,10 +3,9 @@
 use super::g::{EndHook, GoFn, Name};
 use super::host::Host;
 use super::p::SpawnCache;
-use super::{global, m, run};
+use super::{global, home_thread, host, m, run};
 use crate::sys::stack::Class;
 use std::ffi::c_void;
-use std::ptr;
 use std::sync::atomic::Ordering::*;
 
 /// What a goroutine may be given besides its function.
@@ -48,13 +47,15 @@ pub fn spawn(f: GoFn, arg: *mut c_void, options: Options) -> Result<i64, NoMemor
     g.arg.set(arg);
     g.class.set(class);
     g.on_end.set(options.on_end);
-    g.host.set(options.host.map_or(ptr::null_mut(), Box::into_raw));
+    host::begins(g, options.host);
     if let Some(name) = options.name {
         g.name.store(Box::into_raw(name), Release);
     }
     super::p::bump(&cache.spawned);
     g.word.spawn();
-    run::queue_next(p, g);
+    if !g.is_homed.load(Relaxed) || home_thread::ready(g) {
+        run::queue_next(p, g);
+    }
     Ok(id)
 }
 

@@ -35,7 +35,7 @@
 use super::hook::Hook;
 use super::ring::{Linked, Links, Ring};
 use crate::error::{Error, Result};
-use crate::sched::home;
+use crate::sched::arm;
 use crate::sched::timers::{TimerHead, Timers};
 use crate::sync::block::{alloc, dealloc};
 use crate::sync::chan::Chan;
@@ -262,7 +262,7 @@ impl Ctx {
         // Before the entry is in the heap, where a sweep may compare the two at once.
         self.head.live_entry.store(ENTRY, Relaxed);
         self.head.armed.store(true, Relaxed);
-        self.entry.set(Some(home::arm_timer(self.deadline, &self.head, ENTRY)));
+        self.entry.set(Some(arm::arm_timer(self.deadline, &self.head, ENTRY)));
     }
 
     /// The entry counts no more. Under the lock.

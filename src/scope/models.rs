@@ -9,7 +9,7 @@ use super::hook::Hook;
 use super::key::{Destructor, Entry};
 use crate::error::Error;
 use crate::sched::list::GList;
-use crate::sched::{home, spawn};
+use crate::sched::{arm, spawn};
 use crate::sync::chan::Chan;
 use crate::sys::atomic::{AtomicUsize, Relaxed};
 use crate::sys::clock::NEVER;
@@ -41,7 +41,7 @@ fn cancel(ctx: &'static Ctx, cause: i32) {
 
 /// It is `now`, and whoever has the P runs what is due.
 fn run(now: i64) {
-    home::heap(0).run(now, true, &GList::new());
+    arm::heap(0).run(now, true, &GList::new());
 }
 
 fn recv(ctx: &Ctx, timeout: Timeout) -> Result<(), Error> {
@@ -220,7 +220,7 @@ fn loom_ctx_unref_against_sweep() {
         let root = with_cancel(None);
         let child = with_deadline(Some(root), 40);
         for _ in 0..64 {
-            home::heap(0).one_died();
+            arm::heap(0).one_died();
         }
         let sweep = thread::spawn(|| run(5));
         child.unref();
@@ -236,7 +236,7 @@ fn loom_ctx_lost_against_cancel() {
     bounded(3, || {
         let root = with_deadline(None, 10);
         let child = with_deadline(Some(root), 5);
-        let stopping = thread::spawn(|| home::heap(0).clear());
+        let stopping = thread::spawn(|| arm::heap(0).clear());
         cancel(root, 7);
         let how = over(root);
         assert!(matches!(how, (Error::Canceled, Some(7) | None)));
@@ -254,7 +254,7 @@ fn loom_ctx_lost_against_cancel() {
 fn loom_ctx_lost_against_unref() {
     bounded(3, || {
         let ctx = with_deadline(None, 10);
-        let stopping = thread::spawn(|| home::heap(0).clear());
+        let stopping = thread::spawn(|| arm::heap(0).clear());
         ctx.unref();
         stopping.join().unwrap();
         all_over();
@@ -351,7 +351,7 @@ fn loom_ctx_hook_against_lost() {
     bounded(3, || {
         let (ran, ctx) = (Ran::never(), with_deadline(None, 10));
         let hook = ran.hang(ctx);
-        let stopping = thread::spawn(|| home::heap(0).clear());
+        let stopping = thread::spawn(|| arm::heap(0).clear());
         assert!(hook.stop());
         stopping.join().unwrap();
         assert_eq!(over(ctx), (Error::Canceled, None));

@@ -58,6 +58,10 @@ pub enum Rank {
     Ring,
     /// A P's timer heap.
     Timers,
+    /// The table of homes.
+    Homes,
+    /// A home's line of goroutines.
+    Home,
     /// Idle Ps and Ms, and the list of Ms.
     Sched,
     /// The global queue.
@@ -286,9 +290,10 @@ mod ranks {
     #[inline(never)]
     pub fn taking(rank: Rank) {
         let held = HELD.get();
-        // Several channels are locked by a select, descriptors by a poll, all pools and queues by a fork, two heaps for a move, each
-        // in a fixed order.
-        let several = matches!(rank, Rank::Channel | Rank::Descriptor | Rank::Timers | Rank::Queue | Rank::Stacks);
+        // Several channels are locked by a select, descriptors by a poll, all pools, queues and homes by a fork, two heaps for a move,
+        // each in a fixed order.
+        use Rank::*;
+        let several = matches!(rank, Channel | Descriptor | Timers | Home | Queue | Stacks);
         let from = rank as usize + several as usize;
         if let Some(above) = (from..24).find(|&r| held[r] != 0) {
             crate::throw!("lock of rank {} ({:?}) wanted while rank {} is held", rank as usize, rank, above);

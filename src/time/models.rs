@@ -7,7 +7,7 @@
 use super::clock_model as clock;
 use super::timer::Timer;
 use crate::error::Error;
-use crate::sched::{home, list::GList, spawn};
+use crate::sched::{arm, list::GList, spawn};
 use crate::sync::chan::Chan;
 use crate::sys::atomic::{AtomicUsize, Relaxed};
 use crate::sys::clock::NEVER;
@@ -28,7 +28,7 @@ fn bounded(preemptions: usize, f: impl Fn() + Send + Sync + 'static) {
 /// It is `now`, and whoever has the P runs what is due.
 fn run(p: usize, now: i64) {
     clock::set(now);
-    home::heap(p).run(now, true, &GList::new());
+    arm::heap(p).run(now, true, &GList::new());
 }
 
 fn recv(chan: NonNull<Chan>, timeout: Timeout) -> Result<i64, Error> {
@@ -168,7 +168,7 @@ fn loom_timer_reset_without_memory_against_memory() {
 
 /// No memory is left for entries, or there is some again.
 fn full(full: bool) {
-    (0..2).for_each(|p| home::heap(p).set_full(full));
+    (0..2).for_each(|p| arm::heap(p).set_full(full));
 }
 
 fn reset_to_earlier(first: fn(), firing: fn(), times: &'static [i64]) {
@@ -180,7 +180,7 @@ fn reset_to_earlier(first: fn(), firing: fn(), times: &'static [i64]) {
             run(0, 30);
             received(t)
         });
-        home::take_p(1);
+        arm::take_p(1);
         let pending = t.reset(20);
         run(1, 31);
         let late = received(t);
@@ -250,7 +250,7 @@ fn loom_timer_reset_against_sweep() {
     bounded(3, || {
         let t = Timer::feeding(40, 0).unwrap();
         for _ in 0..64 {
-            home::heap(0).one_died();
+            arm::heap(0).one_died();
         }
         assert!(t.reset(30));
         let sweep = thread::spawn(|| run(0, 5));
@@ -274,7 +274,7 @@ fn loom_timer_moved_against_firing() {
             run(0, 10);
             received(t)
         });
-        assert!(home::heap(1).take_over(home::heap(0)));
+        assert!(arm::heap(1).take_over(arm::heap(0)));
         run(1, 10);
         let late = received(t);
         let early = firing.join().unwrap();
@@ -291,7 +291,7 @@ fn loom_timer_moved_without_memory_against_reset() {
     bounded(3, || {
         full(true);
         let t = Timer::feeding(30, 0).unwrap();
-        let moving = thread::spawn(|| assert!(home::heap(1).take_over(home::heap(0))));
+        let moving = thread::spawn(|| assert!(arm::heap(1).take_over(arm::heap(0))));
         assert!(t.reset(20));
         moving.join().unwrap();
         (0..2).for_each(|p| run(p, 19));
@@ -313,7 +313,7 @@ fn loom_timer_kept_without_memory_against_reset() {
         let first = Timer::feeding(10, 0).unwrap();
         let t = Timer::feeding(30, 0).unwrap();
         let firing = thread::spawn(|| run(0, 10));
-        home::take_p(1);
+        arm::take_p(1);
         assert!(t.reset(20));
         firing.join().unwrap();
         assert_eq!(received(first), Some(10));
@@ -332,7 +332,7 @@ fn loom_timer_kept_without_memory_against_reset() {
 fn loom_timer_lost_against_reset() {
     bounded(3, || {
         let t = Timer::feeding(30, 0).unwrap();
-        let stopping = thread::spawn(|| home::heap(0).clear());
+        let stopping = thread::spawn(|| arm::heap(0).clear());
         if !t.reset(20) {
             assert!(t.stop(), "stopped before the reset, and once only");
         }
@@ -348,7 +348,7 @@ fn loom_timer_lost_without_memory_against_reset() {
     bounded(3, || {
         full(true);
         let t = Timer::feeding(30, 0).unwrap();
-        let stopping = thread::spawn(|| home::heap(0).clear());
+        let stopping = thread::spawn(|| arm::heap(0).clear());
         t.reset(20);
         stopping.join().unwrap();
         t.free();

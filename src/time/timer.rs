@@ -17,9 +17,9 @@
 //! one for a function that runs. The last one frees the memory.
 
 use crate::error::Result;
+use crate::sched::arm;
 use crate::sched::bias::BiasedLock;
 use crate::sched::g::{EndHook, GoFn};
-use crate::sched::home;
 use crate::sched::list::GList;
 use crate::sched::park;
 use crate::sched::spawn::{self, Options};
@@ -201,7 +201,7 @@ impl Timer {
         self.refs.fetch_add(1, Relaxed);
         // Before the entry is in the heap, where a sweep may compare the two at once.
         self.head.live_entry.store(number, Relaxed);
-        self.entry.set(Some((when, home::arm_timer(when, &self.head, number))));
+        self.entry.set(Some((when, arm::arm_timer(when, &self.head, number))));
     }
 
     /// What a stop or reset takes back: true if a value could still have been received, or the function started. Under
