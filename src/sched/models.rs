@@ -1,6 +1,7 @@
 //! Models of the scheduler's protocols: every interleaving, within loom's bounds, of the code that ships.
 
 use super::g::G;
+use super::home::Line;
 use super::idle::Idle;
 use super::runq::RunQueue;
 use super::state::{Kind, StateWord};
@@ -245,4 +246,93 @@ fn loom_idle_two_submitters() {
         other.join().unwrap();
         worker.join().unwrap();
     });
+}
+
+/// A home in small: its line, the queue in which its carrier stands, and what runs on its thread.
+struct Homely {
+    line: Line,
+    queue: Mutex<Option<&'static G>>,
+    running: UnsafeCell<u32>,
+}
+
+// SAFETY: `running` is what the protocol guards, and loom watches it.
+unsafe impl Sync for Homely {}
+// SAFETY: as above.
+unsafe impl Send for Homely {}
+
+impl Homely {
+    fn new() -> Arc<Self> {
+        Arc::new(Homely { line: Line::new(), queue: Mutex::new(None), running: UnsafeCell::new(0) })
+    }
+
+    fn queue(&self, g: &'static G) {
+        assert!(self.queue.lock().unwrap().replace(g).is_none(), "two carriers");
+    }
+
+    fn ready(&self) {
+        let g: &'static G = Box::leak(Box::new(G::model()));
+        if self.line.ready(g, || ()).is_some() {
+            self.queue(g);
+        }
+    }
+
+    /// The thread's life until it has run `all`. After the first it lets others have its P.
+    fn run(&self, all: u32, next: impl Fn(&Line) -> Option<&'static G>) {
+        let mut ran = 0;
+        loop {
+            let mut carrier = loop {
+                let brought = self.queue.lock().unwrap().take();
+                match brought {
+                    None => thread::yield_now(),
+                    some => break some,
+                }
+            };
+            while carrier.take().is_some() {
+                // SAFETY: the carrier alone is here.
+                self.running.with_mut(|r| unsafe { *r += 1 });
+                ran += 1;
+                if ran == all {
+                    return;
+                }
+                if ran == 1
+                    && let Some(g) = self.line.next()
+                {
+                    self.queue(g);
+                    break;
+                }
+                carrier = next(&self.line);
+            }
+        }
+    }
+}
+
+fn homely(next: fn(&Line) -> Option<&'static G>) {
+    bounded(3, move || {
+        let home = Homely::new();
+        let thread = {
+            let home = home.clone();
+            thread::spawn(move || home.run(3, next))
+        };
+        let other = {
+            let home = home.clone();
+            thread::spawn(move || home.ready())
+        };
+        home.ready();
+        home.ready();
+        other.join().unwrap();
+        thread.join().unwrap();
+    });
+}
+
+/// Everybody who is readied runs, once, and never two at a time.
+#[test]
+fn loom_a_home_forgets_nobody() {
+    homely(|line| line.next_or(|| ()).ok());
+}
+
+/// To fall asleep on a look without the lock forgets who came in between.
+#[test]
+#[should_panic]
+fn loom_a_home_that_looks_without_the_lock_fails() {
+    homely(Line::next_or_looking_first);
 }
