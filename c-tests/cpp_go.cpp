@@ -114,6 +114,42 @@ static void options() {
 #endif
 }
 
+// A home and hooks: one thread for all, told of each switch back, and of the end; a refusal is an error like any other.
+static void hosted() {
+    struct host {
+        std::atomic<int> resumed{0}, exited{0}, refuses{0};
+        std::atomic<pid_t> tid{0};
+        void check_tid() {
+            pid_t none = 0;
+            if (!tid.compare_exchange_strong(none, gettid())) CHECK_EQ(none, gettid());
+        }
+    } h;
+    {
+        const gort::home where;
+        gort::opts with;
+        with.on = &where;
+        with.hook_arg = &h;
+        with.on_park = [](void* arg) { return static_cast<host*>(arg)->refuses ? RT_EBUSY : RT_OK; };
+        with.on_resume = [](void* arg) {
+            static_cast<host*>(arg)->check_tid();
+            static_cast<host*>(arg)->resumed++;
+        };
+        with.on_exit = [](void* arg) { static_cast<host*>(arg)->exited++; };
+        for (int i = 0; i < 10; i++)
+            gort::go(with, [&h] {
+                h.check_tid();
+                gort::sleep_for(std::chrono::microseconds(100));
+                h.check_tid();
+                h.refuses = 1;
+                CHECK_EQ(rt_sleep(1), RT_EBUSY);
+                h.refuses = 0;
+            });
+        while (rt_num_goroutine() > 0) std::this_thread::sleep_for(1ms);
+        CHECK_EQ(h.exited, 10);
+        CHECK_EQ(h.resumed, 20);
+    }
+}
+
 int main() {
     CHECK_EQ(gort::self_id(), 0);
     gort::yield();
@@ -133,6 +169,7 @@ int main() {
     everywhere(lives);
     everywhere(refused);
     everywhere(options);
+    hosted();
     check_no_items();
     std::puts("cpp_go: ok");
 }

@@ -118,6 +118,35 @@ static void spawns(void) {
     settle();
 }
 
+static int agrees(void *arg) {
+    (void)arg;
+    return RT_OK;
+}
+
+static void waits_a_little(void *arg) {
+    if (DONE(rt_sleep(50 * US))) rt_gosched();
+    counts(arg);
+}
+
+/* Goroutines with hooks, and with a home that has to find a thread. */
+static void homes(void) {
+    rt_home *home[2] = {MADE(rt_home_new()), MADE(rt_home_new())};
+    for (int i = 0; i < 24; i++) {
+        rt_go_opts opts;
+        memset(&opts, 0, sizeof opts);
+        opts.struct_size = sizeof opts;
+        opts.home = home[i % 2];
+        if (i % 3 != 0) opts.on_park = agrees;
+        if (i % 3 == 1) {
+            atomic_fetch_add(&promised, 1);
+            opts.on_exit = counts;
+        }
+        if (!SPAWN(rt_go_with(&opts, waits_a_little, NULL)) && i % 3 == 1) atomic_fetch_sub(&promised, 1);
+    }
+    settle();
+    for (int i = 0; i < 2; i++) CHECK_OK(rt_home_free(home[i]));
+}
+
 static void exits(void *arg) {
     if (DONE(rt_defer(counts, NULL))) rt_goexit();
     counts(arg);
@@ -497,7 +526,7 @@ static const struct {
     {"starts", starts},       {"spawns", spawns}, {"runs", runs},       {"channels", channels},
     {"selecting", selecting}, {"timers", timers}, {"waiting", waiting}, {"threads", threads},
     {"procs", procs},         {"plain", plain_threads}, {"looks", looks}, {"restarts", restarts},
-    {"forks", forks},         {"stops", stops},
+    {"homes", homes},         {"forks", forks},   {"stops", stops},
 };
 
 static void whole_program(void) {

@@ -102,12 +102,35 @@ std::int64_t start(const char* call, Start&& c_call, Parts&&... parts) {
 
 }  // namespace detail
 
+/// A thread that goroutines share: those started with it (opts::on) always run there, one at a time. The destructor frees it; while it
+/// has goroutines that have not ended it stays instead, and is never freed. Since 0.1.
+class home : detail::pinned {
+public:
+    /// Throws: RT_ENOMEM.
+    home() : h_(rt_home_new()) {
+        if (h_ == nullptr) detail::fail(RT_ENOMEM, "rt_home_new");
+    }
+    ~home() { rt_home_free(h_); }
+
+    rt_home* native_handle() const noexcept { return h_; }
+
+private:
+    rt_home* h_;
+};
+
 /// Options of a goroutine; what is left out is the default. Since 0.1.
 struct opts {
     /// For dumps: copied, 63 bytes at most.
     const char* name = nullptr;
     /// Address space of its stack in bytes, rounded up to pages, at least 16 KiB; 0: the default.
     std::size_t stack_size = 0;
+    /// Where it runs; nullptr: anywhere. The home outlives it.
+    const home* on = nullptr;
+    /// The hooks of rt_go_opts, which see; no exception leaves them.
+    int (*on_park)(void*) = nullptr;
+    void (*on_resume)(void*) = nullptr;
+    void (*on_exit)(void*) = nullptr;
+    void* hook_arg = nullptr;
 };
 
 /// Starts a goroutine that calls f(args...). As with std::thread, f and args are copied or moved into it (std::ref for
@@ -126,6 +149,11 @@ std::int64_t go(const opts& with, F&& f, Args&&... args) {
     c_opts.struct_size = sizeof c_opts;
     c_opts.name = with.name;
     c_opts.stack_size = with.stack_size;
+    c_opts.home = with.on == nullptr ? nullptr : with.on->native_handle();
+    c_opts.on_park = with.on_park;
+    c_opts.on_resume = with.on_resume;
+    c_opts.on_exit = with.on_exit;
+    c_opts.hook_arg = with.hook_arg;
     const auto c_call = [&](rt_fn fn, void* arg) { return rt_go_with(&c_opts, fn, arg); };
     return detail::start("rt_go_with", c_call, std::forward<F>(f), std::forward<Args>(args)...);
 }

@@ -297,6 +297,7 @@ fn next_of(m: &'static M, home: &'static Home) -> Option<&'static G> {
         let found = if m.carried.replace(false) {
             // What has just left is the carrier.
             locked::give_p_away(m);
+            burners::parked(m);
             Found::Asleep
         } else {
             match m.p.get() {
