@@ -79,6 +79,8 @@ static void run_with(rt_go_opts o, struct host *h, rt_fn fn) {
 }
 
 static rt_key key;
+/* Nobody's time is up: a goroutine is asked where it waits, and nowhere else. */
+static bool exact;
 
 static void key_ends(void *h) { note(h, 'k'); }
 static void deferred(void *h) { note(h, 'd'); }
@@ -281,7 +283,7 @@ static void waits_in_vain(void *arg) {
     CHECK_OK(rt_sleep(0));
     CHECK_OK(rt_mutex_lock(&taken));
     CHECK_OK(rt_mutex_unlock(&taken));
-    CHECK_EQ(h->asked, asked);
+    if (exact) CHECK_EQ(h->asked, asked);
 
     /* Codes that are none. */
     atomic_store(&h->answer, 1);
@@ -313,6 +315,9 @@ static void waits_in_vain(void *arg) {
 static void refusals(void) {
     struct host h;
     memset(&h, 0, sizeof h);
+    memset(&once, 0, sizeof once);
+    atomic_store(&once_runs, false);
+    atomic_store(&go_on, false);
     full = rt_chan_make(sizeof(int), 1);
     empty = rt_chan_make(sizeof(int), 0);
     CHECK(full != NULL && empty != NULL);
@@ -571,8 +576,13 @@ static void versions(void) {
 }
 
 int main(void) {
-    versions();
+    init_one_p();
+    exact = true;
     order();
+    refusals();
+    CHECK_OK(rt_stop(10 * SECOND));
+    exact = false;
+    versions();
     refusals();
     second_wait();
     if (!emulated()) involuntary();
@@ -581,6 +591,6 @@ int main(void) {
     memset(&h, 0, sizeof h);
     run_with(with_hooks(&h), &h, keeps_errno);
     CHECK_OP(h.resumed, >, 200);
-    CHECK_OK(rt_stop(SECOND));
+    CHECK_OK(rt_stop(10 * SECOND));
     return 0;
 }

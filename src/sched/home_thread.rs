@@ -42,7 +42,7 @@ pub struct Home {
     /// Its goroutines: spawned and not yet ended.
     live: AtomicUsize,
     refs: AtomicUsize,
-    /// When the thread got its P, or last had nobody else to let go first. The thread's own.
+    /// When the thread got its P, or last asked for news. The thread's own.
     turn: Cell<i64>,
     /// The table of all homes, under its lock.
     next: Cell<*const Home>,
