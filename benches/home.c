@@ -1,6 +1,6 @@
 /*
- * What do goroutines of one home cost, which share a thread? To yield to one another (home-switch, as switch.c), and to send a
- * value there and back (home-pingpong, as pingpong.c).
+ * What do goroutines of one home cost, which share a thread? To yield to one another (home_switch, as switch.c), and to send a
+ * value there and back (home_pingpong, as pingpong.c).
  */
 #include "bench.h"
 
@@ -65,8 +65,8 @@ static void two(const char *name, double each, rt_fn one, rt_fn other)
 static void bench(void *arg)
 {
     (void)arg;
-    two("home-switch", 2, yielder, yielder);
-    two("home-pingpong", 1, echo, asks);
+    two("home_switch", 2, yielder, yielder);
+    two("home_pingpong", 1, echo, asks);
 }
 
 int main(int argc, char **argv)

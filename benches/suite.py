@@ -40,6 +40,7 @@ BENCHES = [
     Bench("go", (100_000,), (GO, BOOST, TOKIO), {"go": (0.40, 0.45)}),
     Bench("spawn_wait", (50_000,), (GO, BOOST, MAY, TOKIO), peer_args={MAY: (50_000,)}),
     Bench("pingpong", (100_000,), (GO, BOOST, MAY, TOKIO), {"pingpong": (0.35, 0.35)}),
+    Bench("home", (100_000,), ()),
     Bench("buffered", (500_000,), (GO, BOOST, TOKIO), {"buffered": (0.40, 0.50)}),
     Bench("buffered4", (400_000,), (GO, BOOST), {"buffered4": (0.40, 0.50)}),
     Bench("select", (200_000,), (GO, TOKIO), {"select_unbuffered": (0.45, 0.50), "select_buffered": (0.60, 0.60)}),
@@ -73,6 +74,7 @@ NAMES = [*(bench.name for bench in BENCHES), GROWTH]
 WHY_NOBODY = {
     "raw": "the others have a scheduler, and this is of the bare switch",
     "entry": "it is of how gort's calls enter the runtime",
+    "home": "it is of goroutines that share a thread, which only gort's can ask for",
     "httpd": "it is of examples/httpd.c, which has a twin in Go alone",
 }
 

@@ -471,7 +471,8 @@ int64_t rt_num_goroutine(void) RT_NOEXCEPT;
  * nothing else. One of them runs at a time; another goes on when it waits, ends or gives way. They are served in the order in
  * which they became ready. Other goroutines are not held up by them, whatever they do.
  *
- * The thread is one of those that max_threads limits. It is made when the first goroutine of the home is to run, and is the
+ * The thread is one of those that max_threads limits: where that allows no other, goroutines without a home wait until there is one.
+ * It is made when the first goroutine of the home is to run, and is the
  * home's until rt_home_free or rt_stop. After a stop, and in a forked child, the home is as new: its next goroutine gets another
  * thread.
  *
@@ -777,7 +778,8 @@ RT_NOEXCEPT;
  *
  * @param t  the timer
  * Returns as rt_timer_stop. Called from the timer's function it does nothing and answers false; so it does if it would have to
- * wait in the unlockf of a park, or without memory for the thread's record.
+ * wait in the unlockf of a park, or without memory for the thread's record, or where the
+ * caller's on_park refuses.
  * Call from: any thread. Blocks: the goroutine, or the plain thread. Since 0.1.
  */
 bool rt_timer_stop_wait(struct rt_timer *t)
@@ -1474,9 +1476,11 @@ RT_NOEXCEPT;
  *
  * @param g  the group, which the caller does not use again; or NULL: then nothing happens
  * Called by a goroutine of the group, which it would wait for, or in the unlockf of a park, it does nothing.
+ * Where the caller's on_park (rt_go_opts) refuses the wait, the context ends, and the group stays: it is to be freed again.
  * Call from: any thread. Blocks: the goroutine, or the plain thread. Since 0.1.
  */
-void rt_group_free(struct rt_group *g) RT_NOEXCEPT;
+void rt_group_free(struct rt_group *g)
+RT_NOEXCEPT;
 
 /**
  * Makes a key, under which every goroutine and every plain thread, present and future, has NULL.

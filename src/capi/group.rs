@@ -129,6 +129,7 @@ pub unsafe extern "C" fn rt_group_wait(g: *mut rt_group) -> c_int {
  *
  * @param g  the group, which the caller does not use again; or NULL: then nothing happens
  * Called by a goroutine of the group, which it would wait for, or in the unlockf of a park, it does nothing.
+ * Where the caller's on_park (rt_go_opts) refuses the wait, the context ends, and the group stays: it is to be freed again.
  * Call from: any thread. Blocks: the goroutine, or the plain thread. Since 0.1.
  */
 #[unsafe(no_mangle)]

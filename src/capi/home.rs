@@ -26,7 +26,8 @@ pub(super) unsafe fn of(home: *mut rt_home) -> Option<&'static Home> {
  * nothing else. One of them runs at a time; another goes on when it waits, ends or gives way. They are served in the order in
  * which they became ready. Other goroutines are not held up by them, whatever they do.
  *
- * The thread is one of those that max_threads limits. It is made when the first goroutine of the home is to run, and is the
+ * The thread is one of those that max_threads limits: where that allows no other, goroutines without a home wait until there is one.
+ * It is made when the first goroutine of the home is to run, and is the
  * home's until rt_home_free or rt_stop. After a stop, and in a forked child, the home is as new: its next goroutine gets another
  * thread.
  *

@@ -164,7 +164,8 @@ pub unsafe extern "C" fn rt_timer_reset(t: *mut rt_timer, ns: i64) -> bool {
  *
  * @param t  the timer
  * Returns as rt_timer_stop. Called from the timer's function it does nothing and answers false; so it does if it would have to
- * wait in the unlockf of a park, or without memory for the thread's record.
+ * wait in the unlockf of a park, or without memory for the thread's record, or where the
+ * caller's on_park refuses.
  * Call from: any thread. Blocks: the goroutine, or the plain thread. Since 0.1.
  */
 #[unsafe(no_mangle)]
