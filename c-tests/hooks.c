@@ -5,6 +5,7 @@
 #include "more.h"
 
 #include <poll.h>
+#include <sys/socket.h>
 
 /* What a goroutine with hooks is given: they write down what happens, and answer what it wants. */
 struct host {
@@ -164,7 +165,7 @@ static rt_sema none;
 static rt_once once;
 static rt_group *group;
 static atomic_bool go_on, once_runs;
-static int pipes[2];
+static int pipes[2], listener, file;
 static atomic_int others_ran;
 
 static bool refuses_to_stay(rt_g *g, void *lock) {
@@ -250,6 +251,13 @@ static void waits_in_vain(void *arg) {
     REFUSED(rt_fd_wait(pipes[0], RT_POLL_READ, RT_FOREVER));
     struct pollfd fds = {.fd = pipes[0], .events = POLLIN};
     REFUSED(rt_poll(&fds, 1, SECOND));
+    REFUSED(rt_accept(listener, NULL, NULL));
+    /* That may go on a thread of its own, and then nobody asks. */
+    atomic_store(&h->answer, RT_EDEADLK);
+    const int synced = rt_fsync(file);
+    CHECK(synced == RT_OK || synced == RT_EDEADLK);
+    atomic_store(&h->answer, 0);
+    CHECK_OK(rt_fsync(file));
     REFUSED(rt_group_wait(group));
     REFUSED(rt_group_go(group, task, NULL));
 
@@ -322,6 +330,14 @@ static void refusals(void) {
     empty = rt_chan_make(sizeof(int), 0);
     CHECK(full != NULL && empty != NULL);
     CHECK_EQ(pipe2(pipes, O_NONBLOCK | O_CLOEXEC), 0);
+    listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    CHECK_OP(listener, >=, 0);
+    CHECK_EQ(listen(listener, 1), 0);
+    char name[] = "/tmp/gort-hooks-XXXXXX";
+    file = mkostemp(name, O_CLOEXEC);
+    CHECK_OP(file, >=, 0);
+    CHECK_EQ(unlink(name), 0);
+    CHECK_EQ(write(file, "x", 1), 1);
     group = rt_group_new(NULL);
     CHECK(group != NULL);
     CHECK_OK(rt_group_set_limit(group, 1));
@@ -334,6 +350,8 @@ static void refusals(void) {
     rt_chan_unref(empty);
     close(pipes[0]);
     close(pipes[1]);
+    close(listener);
+    close(file);
 }
 
 /* --- a condition's second wait -------------------------------------------------------------------------------------- */

@@ -209,6 +209,10 @@ pub unsafe fn run(ring: &'static Ring, entry: Entry, stop: Option<Stop>) -> Opti
         prev: Cell::new(ptr::null()),
     };
     let mut stopped = None;
+    // Once the kernel has the entry there is no way back.
+    if let Err(why) = park::ask() {
+        return Some(Err(why.into()));
+    }
     LOCK.lock();
     if let Some(why) = stop.and_then(|s| s.reason()) {
         LOCK.unlock();
@@ -275,7 +279,7 @@ fn wait(ring: &'static Ring, op: &Op, stop: Option<Stop>, stopped: &mut Option<E
             let _ = unsafe { ring.submit(Entry::cancel(name_of(op)), 0) };
             until = clock::after(AGAIN);
         }
-        let wait = match park::prepare(Kind::Io, until) {
+        let wait = match park::prepare_again(Kind::Io, until) {
             Ok(wait) => wait,
             Err(Refused::NoMemory) => {
                 *stopped = stopped.or(Some(Error::NoMemory));

@@ -110,7 +110,14 @@ pub fn prepare(kind: Kind, when: i64) -> Result<Wait, Refused> {
     prepare_if(kind, when, true)
 }
 
-/// The same for the second wait of a call, which cannot be refused any more.
+/// Whether the caller's host lets it wait: for a call that has to know before it begins, and whose waits are those of
+/// [`prepare_again`].
+#[cfg(not(loom))]
+pub fn ask() -> Result<(), Refused> {
+    m::current().and_then(|m| m.curg.get()).map_or(Ok(()), host::ask)
+}
+
+/// [`prepare`] for a wait of a call that has waited, or has asked: it cannot be refused any more.
 #[cfg(not(loom))]
 #[cold]
 pub fn prepare_again(kind: Kind, when: i64) -> Result<Wait, Refused> {
