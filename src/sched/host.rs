@@ -5,7 +5,8 @@
 //! times holds a lock with which nobody may wait. So:
 //!
 //! * `on_park` is *asked* where a wait is prepared (`park::prepare`, `gopark`), before anything is queued, and where the
-//!   goroutine would yield. If it refuses, the call that would have had to wait answers its code, and nothing has happened.
+//!   goroutine would yield; a call that knows no way back asks before it begins (`park::ask`). If it refuses, the call that would
+//!   have had to wait answers its code, and nothing has happened.
 //! * No goroutine that refuses is switched away against its will. Where another would give way (its slice is over, a deadline
 //!   is due, its P was taken), it goes on, and if its P was taken, without one through that call, as in park and ready
 //!   (`handshake.rs`). So code between an entry and its exit may find no P on the M of a goroutine with hooks.
