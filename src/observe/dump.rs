@@ -12,7 +12,7 @@
 //! is held only while a goroutine is looked at ([`Picture`]): the lock of names, that of the table of records, and the pin
 //! that keeps stacks mapped. Nothing is held while it is written.
 
-use super::frames::{self, Code};
+use super::frames::{self, Address, Code};
 use crate::sched::g::{self, G, GoFn, Name};
 use crate::sched::state::Kind;
 use crate::sched::{deepest, global, m, monitor, records, spawn};
@@ -150,7 +150,7 @@ fn everything(out: &mut Out) -> fmt::Result {
     let code = Code::of_process();
     if let Some(d) = deepest::so_far() {
         write!(out, "deepest stack of those that ended: {} of {} KiB, started at ", d.bytes >> 10, d.of >> 10)?;
-        show(out, &code, d.entry)?;
+        show(out, &code, Address::Entry(d.entry))?;
     }
     for picture in records::all().filter_map(|g| Picture::of(g, &code)) {
         goroutine(out, &code, &picture)?;
@@ -266,7 +266,7 @@ fn name(out: &mut Out, name: Option<&Name>) -> fmt::Result {
 fn started(out: &mut Out, code: &Code, entry: Option<GoFn>, depth: Option<(usize, usize)>) -> fmt::Result {
     let Some(f) = entry else { return Ok(()) };
     out.write_str("  started at ")?;
-    show(out, code, f as usize)?;
+    show(out, code, Address::Entry(f as usize))?;
     match depth {
         Some((bytes, of)) => writeln!(out, "  stack: {} of {} KiB used", bytes >> 10, of >> 10),
         None => Ok(()),
@@ -323,14 +323,14 @@ fn frames_of(code: &Code, stack: Stack, class: Class, sp: *const u8) -> Frames {
 fn show_frames(out: &mut Out, code: &Code, frames: &Frames) -> fmt::Result {
     frames.addresses[..frames.len].iter().try_for_each(|&address| {
         out.write_str("  ")?;
-        show(out, code, address)
+        show(out, code, Address::Return(address))
     })
 }
 
-fn show(out: &mut Out, code: &Code, address: usize) -> fmt::Result {
-    match frames::place(&code.symbols, address) {
-        Some(place) => line(out, &place),
-        None => writeln!(out, "{address:#x}"),
+fn show(out: &mut Out, code: &Code, address: Address) -> fmt::Result {
+    match (frames::place(&code.symbols, address), address) {
+        (Some(place), _) => line(out, &place),
+        (None, Address::Entry(at) | Address::Return(at)) => writeln!(out, "{at:#x}"),
     }
 }
 

@@ -17,19 +17,32 @@ pub struct Place<'a> {
     pub offset: usize,
 }
 
+/// What an address of code is.
+#[derive(Clone, Copy)]
+pub enum Address {
+    /// The start of a function.
+    Entry(usize),
+    /// Where a call returns to: the call stands before it, and at a function's end the next one begins here.
+    Return(usize),
+}
+
 /// What lies at an address of code.
-pub fn place(symbols: &Symbols, address: usize) -> Option<Place<'_>> {
+pub fn place(symbols: &Symbols, address: Address) -> Option<Place<'_>> {
+    let (address, inside) = match address {
+        Address::Entry(at) => (at, at),
+        Address::Return(at) => (at, at.checked_sub(1)?),
+    };
     // SAFETY: plain data; zero is valid.
     let mut info: libc::Dl_info = unsafe { std::mem::zeroed() };
     // SAFETY: dladdr accepts any address.
-    if unsafe { libc::dladdr(address as *const c_void, &mut info) } == 0 || info.dli_fname.is_null() {
+    if unsafe { libc::dladdr(inside as *const c_void, &mut info) } == 0 || info.dli_fname.is_null() {
         return None;
     }
     // SAFETY: dladdr answers strings of the object, which stays loaded while code of it is on a stack.
     let object = unsafe { CStr::from_ptr(info.dli_fname) };
     let base = info.dli_fbase as usize;
     // First the file's own table: dladdr takes the nearest exported name for that of a static function.
-    if let Some(symbol) = symbols.look_up(object, base, address) {
+    if let Some(symbol) = symbols.look_up(object, base, inside) {
         return Some(Place { name: Some(symbol.name(symbols)), object, offset: address - symbol.start });
     }
     // SAFETY: as above.
