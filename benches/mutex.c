@@ -22,8 +22,10 @@ static void locker(void *work)
         OK(rt_mutex_lock(&shared.mutex));
         shared.counter++;
         OK(rt_mutex_unlock(&shared.mutex));
-        for (int step = 0; step < steps; step++)
+        for (int step = 0; step < steps; step++) {
             random = random * 6364136223846793005u + 1442695040888963407u;
+            __asm__("" : "+r"(random)); /* a compiler that saw through the steps would make one of several */
+        }
     }
     OK(rt_mutex_lock(&shared.mutex));
     shared.random += random;

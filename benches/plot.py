@@ -53,18 +53,21 @@ def bars(benches: list[dict[str, Any]], procs: int, path: Path) -> None:
         return
     rows = sum(len(found) for _, found in groups) + len(groups)
     figure, axis = pyplot.subplots(figsize=(10, 1.5 + 0.17 * rows), layout="constrained")
-    row, ticks, seen = 0, [], set()
+    row, ticks = 0, []
+    placed: dict[str, list[tuple[int, list[float]]]] = {}
     for measure, found in groups:
         ticks.append((row + (len(found) - 1) / 2, measure))
         for peer, values in found.items():
-            middle = statistics.median(values)
-            label = None if peer in seen else suite.TITLES[peer]
-            seen.add(peer)
-            spread = [[middle - values[0]], [values[-1] - middle]]
-            axis.barh(row, middle - 1, left=1, color=COLOURS[peer], label=label, height=0.9)
-            axis.errorbar(middle, row, xerr=spread, color="black", linewidth=0.8, capsize=1.5)
+            placed.setdefault(peer, []).append((row, values))
             row += 1
         row += 1
+    for peer, bars_of_peer in placed.items():
+        at = [place for place, _ in bars_of_peer]
+        middle = [statistics.median(values) for _, values in bars_of_peer]
+        widths = [value - 1 for value in middle]
+        axis.barh(at, widths, left=1, color=COLOURS[peer], label=suite.TITLES[peer], height=0.9)
+        least, most = ([values[end] for _, values in bars_of_peer] for end in (0, -1))
+        axis.hlines(at, least, most, color="black", linewidth=1)
     axis.set_xscale("log")
     axis.axvline(1, color="tab:blue", linewidth=1.5)
     axis.set_yticks([at for at, _ in ticks], [name for _, name in ticks])

@@ -42,6 +42,17 @@ pub fn cpu() -> Duration {
     Duration::new(t.tv_sec as u64, t.tv_nsec as u32)
 }
 
+/// Takes that many steps, one after the other. A compiler that saw through them would make one of several.
+#[inline(always)]
+pub fn lcg_steps(mut random: u64, steps: i32) -> u64 {
+    for _ in 0..steps {
+        random = random.wrapping_mul(LCG).wrapping_add(LCG_ADD);
+        // SAFETY: there is no instruction; it only looks as if it changed the number.
+        unsafe { std::arch::asm!("/* {0} */", inout(reg) random, options(nomem, nostack, preserves_flags)) };
+    }
+    random
+}
+
 /// How long each of so many sleepers is to sleep: the same random times as in C and Go.
 pub fn random_sleeps(count: i64, longest: Duration) -> Vec<Duration> {
     let mut random = 1u64;

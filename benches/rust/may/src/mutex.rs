@@ -18,9 +18,7 @@ fn locker(shared: &Mutex<Shared>, size: i64, steps: i32) {
     let mut random = 1u64;
     for _ in 0..size {
         shared.lock().expect("no panic").counter += 1;
-        for _ in 0..steps {
-            random = random.wrapping_mul(common::LCG).wrapping_add(common::LCG_ADD);
-        }
+        random = common::lcg_steps(random, steps);
     }
     let mut shared = shared.lock().expect("no panic");
     shared.random = shared.random.wrapping_add(random);

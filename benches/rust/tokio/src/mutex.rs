@@ -19,9 +19,7 @@ async fn locker(shared: Arc<Mutex<Shared>>, size: i64, steps: i32) {
     let mut random = 1u64;
     for _ in 0..size {
         shared.lock().await.counter += 1;
-        for _ in 0..steps {
-            random = random.wrapping_mul(common::LCG).wrapping_add(common::LCG_ADD);
-        }
+        random = common::lcg_steps(random, steps);
     }
     let mut shared = shared.lock().await;
     shared.random = shared.random.wrapping_add(random);
