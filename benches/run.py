@@ -160,6 +160,7 @@ def measure(session: Session, bench: Bench, procs: int) -> None:
 
     path = session.folder / f"{bench.name}-{procs}p.json"
     kept = json.loads(path.read_text()) if path.exists() else {"measures": {}, "abouts": {}}
+    kept.setdefault("abouts", {})
     kept.update(bench=bench.name, procs=procs)
     kept["measures"] = {key: kept["measures"].get(key, {"peers": {}}) for key in values}
     for key, each in values.items():
