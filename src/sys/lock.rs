@@ -85,6 +85,9 @@ const HELD: u32 = 1;
 /// needless wake-up.
 #[cfg(not(loom))]
 static ASLEEP: [AtomicU32; 256] = [const { AtomicU32::new(0) }; 256];
+/// After how many turns of the processor's own spin wait who finds a lock taken looks again.
+#[cfg(not(loom))]
+const LOOKS: [u32; 8] = [32, 32, 32, 32, 128, 128, 128, 128];
 /// How long a sleep is that may have missed its waker, ns.
 #[cfg(not(loom))]
 const UNSURE: i64 = 1_000_000;
@@ -208,13 +211,15 @@ impl RawLock {
     #[cold]
     #[inline(never)]
     fn lock_slow(&self) {
-        // The holder is about to let go, unless the kernel took its processor away: spin for about a
-        // microsecond, then sleep.
-        for _ in 0..40 {
+        // The holder is about to let go, unless the kernel took its processor away: spin for some microseconds, then sleep. With
+        // long breaks: each look takes the word out of the holder's cache, and he is likely to take the lock again.
+        for pauses in LOOKS {
+            for _ in 0..pauses {
+                spin_hint();
+            }
             if self.word.load(Relaxed) == FREE && self.word.compare_exchange(FREE, HELD, Acquire, Relaxed).is_ok() {
                 return;
             }
-            spin_hint();
         }
         let asleep = asleep(&self.word);
         loop {
