@@ -28,6 +28,7 @@ ALLOWED: dict[str, set[str]] = {
     "observe": {"error", "sys", "sched", "sync", "time", "net", "scope"},
     "rt": {"error", "sys", "sched", "time::timeout", "net", "scope", "observe"},
     "capi": {"error", "sys", "sched", "time::timeout", "sync", "time", "net", "scope", "observe", "rt"},
+    "python": {"error", "sys", "capi"},  # calls the C functions, as the package does
 }
 
 COMMENT_OR_STRING = re.compile(

@@ -13,6 +13,7 @@
 //! * `observe`: dumps and counts.
 //! * `rt`: birth and death of the runtime.
 //! * `capi`: the only room with C types. `include/gort.h` is generated from it.
+//! * `python`: the shim of the Python package.
 //!
 //! `docs/ARCHITECTURE.md` says more. Built with `--cfg loom`, only the protocols and their models remain.
 
@@ -30,5 +31,7 @@ mod time;
 mod capi;
 #[cfg(not(loom))]
 mod observe;
+#[cfg(not(loom))]
+mod python;
 #[cfg(not(loom))]
 mod rt;

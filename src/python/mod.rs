@@ -1,0 +1,37 @@
+//! The shim of the Python package: what it needs of the library that ctypes can't give it. Private between the two: not in
+//! `gort.h`, and without meaning for a program that has no Python, whose functions it finds by name (`table.rs`).
+//!
+//! * `state`: a thread state of Python's for each goroutine, and the gate that closes when Python ends.
+//! * `carrier`: goroutines that run Python.
+//! * `calls`: built-in functions for what is called often: channels, waits, sockets. They release Python's lock only where they
+//!   must wait, and cost a fifth of a call through ctypes.
+
+mod calls;
+mod carrier;
+mod state;
+mod table;
+
+use std::ffi::{c_int, c_void};
+
+/// Changes whenever the package and the library would not understand each other.
+const ABI: c_int = 1;
+
+/// The version of what follows.
+#[unsafe(no_mangle)]
+pub extern "C" fn gort_py_abi() -> c_int {
+    ABI
+}
+
+/// Puts the shim's functions into `namespace`, a dict. `fail` raises what a code of the library means. Called through PyDLL.
+/// Answers 0; 1: this Python lacks something; 2: the slot of thread states was not found; 3: Python has an exception.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gort_py_attach(namespace: *mut c_void, fail: *mut c_void) -> c_int {
+    if !table::load() {
+        return 1;
+    }
+    if !state::find_slot() {
+        return 2;
+    }
+    // SAFETY: the caller holds Python's lock and passes two objects.
+    if unsafe { calls::offer(namespace, fail) } { 0 } else { 3 }
+}
