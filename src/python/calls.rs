@@ -14,7 +14,7 @@ use super::table::{Buffer, Fast, Method, Object, py};
 use super::{carrier, state};
 use crate::capi::base::{RT_EAGAIN, RT_ECLOSED, RT_EINVAL, RT_NOWAIT, RT_OK};
 use crate::capi::select::{RT_RECV, RT_SEND, rt_select, rt_select_case};
-use crate::capi::{chan, file, goroutine, locks, net, socket, sync, time};
+use crate::capi::{chan, goroutine, locks, net, socket, sync, time};
 use std::alloc::Layout;
 use std::ffi::{c_int, c_long, c_void};
 use std::ptr;
@@ -185,7 +185,7 @@ macro_rules! call {
 call! {
     /// `gosched()`: gives way.
     gosched(_args: 0) {
-        state::released(goroutine::rt_gosched);
+        state::released(|| goroutine::rt_gosched());
         Ok(none())
     }
 }
@@ -257,14 +257,16 @@ unsafe fn received(items: Object, number: i64) -> Object {
 struct Case {
     items: Object,
     number: i64,
+    /// It stands at an address of the package's.
+    raw: bool,
 }
 
 /// So many cases need no memory of the heap's.
 const FEW: usize = 8;
 
 call! {
-    /// `select(list, timeout_ns)`: the list has four entries for each case: channel, items, True to send, object. Answers
-    /// `(index, object, open)`, or a negative code.
+    /// `select(list, timeout_ns)`: the list has four entries for each case: channel, items, what (0: receive, 1: send, 2 and 3:
+    /// the same with items for the address of the element), object. Answers `(index, object, open)`, or a negative code.
     select(args: 2) {
         let list = args.0[0];
         let timeout = args.int(1)?;
@@ -275,7 +277,7 @@ call! {
         }
         let n = size as usize / 4;
         let mut few = ([const { rt_select_case { chan: ptr::null_mut(), elem: ptr::null_mut(), dir: 0, result: 0 } }; FEW],
-            [Case { items: ptr::null_mut(), number: 0 }; FEW]);
+            [Case { items: ptr::null_mut(), number: 0, raw: false }; FEW]);
         if n <= FEW {
             // SAFETY: the list is the package's own.
             return unsafe { select_among(list, &mut few.0[..n], &mut few.1[..n], timeout) };
@@ -329,7 +331,7 @@ unsafe fn select_among(
     // What was deposited for sends that did not go.
     for (i, case) in own.iter().enumerate().take(ready) {
         let gone = went >= 0 && went as usize == i && cases[i].result == RT_OK;
-        if cases[i].dir == RT_SEND && !gone {
+        if cases[i].dir == RT_SEND && !case.raw && !gone {
             // SAFETY: deposited by fill.
             unsafe { cancel(case.items, case.number) };
         }
@@ -342,7 +344,7 @@ unsafe fn select_among(
     // SAFETY: the lock is held; the tuple takes over the references.
     unsafe {
         let object = match (case.dir, case.result) {
-            (RT_RECV, RT_OK) => received(own.items, own.number),
+            (RT_RECV, RT_OK) if !own.raw => received(own.items, own.number),
             (RT_SEND, RT_ECLOSED) => return Ok(fail(RT_ECLOSED.into())),
             _ => none(),
         };
@@ -367,19 +369,18 @@ unsafe fn fill(list: Object, cases: &mut [rt_select_case], own: &mut [Case], rea
         // SAFETY: the lock is held; the list has four objects for each case.
         unsafe {
             let entry = |k: usize| (py().PyList_GetItem)(list, (4 * i + k) as isize);
-            *own = Case { items: entry(1), number: 0 };
-            let sends = integer_of(entry(2))? != 0;
+            let what = integer_of(entry(2))?;
+            let sends = what & 1 != 0;
+            *own = Case { items: entry(1), number: 0, raw: what & 2 != 0 };
             *case = rt_select_case {
                 chan: pointer_of(entry(0))?,
-                elem: ptr::null_mut(),
+                elem: if own.raw { pointer_of(own.items)? } else { ptr::from_mut(&mut own.number).cast() },
                 dir: if sends { RT_SEND } else { RT_RECV },
                 result: 0,
             };
-            if sends {
+            if sends && !own.raw {
                 own.number = deposit(own.items, entry(3))?;
             }
-            // A channel without items carries numbers, or nothing: it takes or leaves what is there.
-            case.elem = ptr::from_mut(&mut own.number).cast();
         }
         *ready += 1;
     }

@@ -1,15 +1,17 @@
 //! Carriers: goroutines that run Python. A carrier calls one Python object, without arguments, and ends when that returns. The
 //! package has this object run many functions, one after the other: a state of Python's costs more than a goroutine.
 //!
-//! A carrier's [`Carrier`] is made with the goroutine and freed at its end. It holds a reference to the object until Python has
-//! been left, and the state that the goroutine wears.
+//! A carrier's [`Carrier`] is made with the goroutine and freed by the last hook. It holds a reference to the object, and the
+//! state that the goroutine wears. The hooks (`sched/host.rs`) put the state on the thread whenever the goroutine goes on, refuse
+//! a wait with Python's lock held, and give all up at the end.
 
 use super::state;
 use super::table::{Object, State, py};
+use crate::capi::base::{RT_ENOMEM, RT_EPERM, RT_OK};
 use crate::capi::goroutine::{rt_go_opts, rt_go_with};
 use std::alloc::Layout;
 use std::cell::Cell;
-use std::ffi::{c_int, c_void};
+use std::ffi::{CStr, c_int, c_void};
 use std::ptr::{self, NonNull};
 
 struct Carrier {
@@ -25,7 +27,7 @@ struct Carrier {
 pub unsafe fn spawn(body: Object, stack_size: usize) -> i64 {
     // SAFETY: the layout is not empty.
     let Some(at) = NonNull::new(unsafe { std::alloc::alloc(Layout::new::<Carrier>()) }) else {
-        return crate::capi::base::RT_ENOMEM.into();
+        return RT_ENOMEM.into();
     };
     let at = at.cast::<Carrier>();
     // SAFETY: with the lock held there is an interpreter.
@@ -34,7 +36,13 @@ pub unsafe fn spawn(body: Object, stack_size: usize) -> i64 {
     unsafe { at.write(Carrier { interpreter, body, state: Cell::new(ptr::null_mut()) }) };
     // SAFETY: with the lock held. The carrier owns this reference.
     unsafe { (py().Py_IncRef)(body) };
-    let opts = rt_go_opts { struct_size: size_of::<rt_go_opts>(), name: c"python".as_ptr(), stack_size };
+    let opts = rt_go_opts {
+        on_park: Some(on_park),
+        on_resume: Some(on_resume),
+        on_exit: Some(on_exit),
+        hook_arg: at.as_ptr().cast(),
+        ..options(c"python", stack_size)
+    };
     // SAFETY: options that live for the call; the carrier is handed over.
     let id = unsafe { rt_go_with(&opts, Some(run), at.as_ptr().cast()) };
     if id < 0 {
@@ -47,19 +55,39 @@ pub unsafe fn spawn(body: Object, stack_size: usize) -> i64 {
     id
 }
 
+fn options(name: &'static CStr, stack_size: usize) -> rt_go_opts {
+    rt_go_opts {
+        struct_size: size_of::<rt_go_opts>(),
+        name: name.as_ptr(),
+        stack_size,
+        on_park: None,
+        on_resume: None,
+        on_exit: None,
+        hook_arg: ptr::null_mut(),
+    }
+}
+
+/// The carrier behind a hook's argument.
+///
+/// # Safety
+/// `arg` is that of a hook, or of `run`.
+unsafe fn of<'a>(arg: *mut c_void) -> &'a Carrier {
+    // SAFETY: made by spawn, alive until on_exit has returned.
+    unsafe { &*arg.cast::<Carrier>() }
+}
+
 unsafe extern "C" fn run(arg: *mut c_void) {
     // SAFETY: handed over by spawn.
-    let carrier = unsafe { &*arg.cast::<Carrier>() };
+    let carrier = unsafe { of(arg) };
     // SAFETY: the interpreter outlives its goroutines: the gate sees to it.
     let state = unsafe { (py().PyThreadState_New)(carrier.interpreter) };
     if state.is_null() {
         crate::throw!("no memory is left for a thread state of Python");
     }
-    carrier.state.set(state);
     state::name_apart(state);
+    carrier.state.set(state);
     state::wear(state);
     state::resume(state);
-    state::turn_of(state);
     let end: *const c_void = ptr::null();
     // SAFETY: the lock is held; the object lives until the carrier drops it.
     unsafe {
@@ -69,11 +97,50 @@ unsafe extern "C" fn run(arg: *mut c_void) {
         } else {
             (py().Py_DecRef)(r);
         }
-        (py().Py_DecRef)(carrier.body);
-        (py().PyThreadState_Clear)(state);
-        (py().PyThreadState_DeleteCurrent)();
-        std::alloc::dealloc(arg.cast(), Layout::new::<Carrier>());
+        let _ = (py().PyEval_SaveThread)();
     }
+}
+
+/// A goroutine that has Python's lock is not switched away: whoever went on in its place would wait for that lock, on the same
+/// thread, for ever.
+unsafe extern "C" fn on_park(arg: *mut c_void) -> c_int {
+    // SAFETY: a hook.
+    let state = unsafe { of(arg) }.state.get();
+    if !state.is_null() && state::is_current(state) { RT_EPERM } else { RT_OK }
+}
+
+unsafe extern "C" fn on_resume(arg: *mut c_void) {
+    // SAFETY: a hook.
+    let state = unsafe { of(arg) }.state.get();
+    if state::is_closed() {
+        // It would return into Python.
+        state::sleep_for_ever();
+    }
+    if !state.is_null() {
+        state::wear(state);
+    }
+}
+
+/// Also after an rt_goexit that Python code has called: whatever it held of Python's is lost then, but for the state.
+unsafe extern "C" fn on_exit(arg: *mut c_void) {
+    // SAFETY: a hook.
+    let carrier = unsafe { of(arg) };
+    let state = carrier.state.get();
+    if !state.is_null() {
+        if !state::is_current(state) {
+            state::resume(state);
+        }
+        // SAFETY: the lock is held with this state, which nobody uses afterwards. What its clearing runs may wait: the hooks
+        // are told of the state until it is gone.
+        unsafe {
+            (py().Py_DecRef)(carrier.body);
+            (py().PyThreadState_Clear)(state);
+            carrier.state.set(ptr::null_mut());
+            (py().PyThreadState_DeleteCurrent)();
+        }
+    }
+    // SAFETY: made by spawn with this layout; no hook is called again.
+    unsafe { std::alloc::dealloc(arg.cast(), Layout::new::<Carrier>()) };
 }
 
 /// After the gate was closed: a goroutine that holds the thread of all others for ever.
@@ -81,8 +148,7 @@ pub fn spawn_stopper() -> c_int {
     unsafe extern "C" fn stop(_: *mut c_void) {
         state::sleep_for_ever();
     }
-    let opts = rt_go_opts { struct_size: size_of::<rt_go_opts>(), name: c"python exit".as_ptr(), stack_size: 0 };
     // SAFETY: options that live for the call.
-    let id = unsafe { rt_go_with(&opts, Some(stop), ptr::null_mut()) };
+    let id = unsafe { rt_go_with(&options(c"python exit", 0), Some(stop), ptr::null_mut()) };
     id.min(0) as c_int
 }

@@ -39,7 +39,7 @@ static ENTERING: AtomicIsize = AtomicIsize::new(0);
 /// Threads of goroutines that sleep at the gate for ever.
 static STOPPED: AtomicIsize = AtomicIsize::new(0);
 
-/// The state of the goroutine that took Python's lock last; only to be named to Python, which may not know it any more.
+/// The state of the goroutine that went on last; only to be named to Python, which may not know it any more.
 static LATEST: AtomicPtr<std::ffi::c_void> = AtomicPtr::new(std::ptr::null_mut());
 
 /// Finds the slot, on a thread that runs Python and has it set. False: there is none.
@@ -59,6 +59,7 @@ pub fn find_slot() -> bool {
 /// The OS thread runs the goroutine with this state from now on.
 #[inline]
 pub fn wear(state: State) {
+    LATEST.store(state, Relaxed);
     let slot = SLOT.load(Relaxed);
     // SAFETY: the key was found, so it exists; Python never deletes it before it is gone itself.
     if slot != NO_SLOT && unsafe { libc::pthread_getspecific(slot) } != state {
@@ -97,12 +98,6 @@ pub fn resume(state: State) {
     // SAFETY: a state of this flow of control, which is not current.
     unsafe { (py().PyEval_RestoreThread)(state) };
     ENTERING.fetch_sub(1, SeqCst);
-}
-
-/// Notes whose turn it is, for [`interrupt`].
-#[inline]
-pub fn turn_of(state: State) {
-    LATEST.store(state, Relaxed);
 }
 
 fn me() -> usize {
