@@ -12,7 +12,7 @@
 
 use super::table::{Buffer, Fast, Method, Object, py};
 use super::{carrier, state};
-use crate::capi::base::{RT_EAGAIN, RT_ECLOSED, RT_EINVAL, RT_NOWAIT, RT_OK};
+use crate::capi::base::{RT_EAGAIN, RT_ECLOSED, RT_EINVAL, RT_ETIMEDOUT, RT_FOREVER, RT_NOWAIT, RT_OK};
 use crate::capi::select::{RT_RECV, RT_SEND, rt_select, rt_select_case};
 use crate::capi::{chan, goroutine, locks, net, socket, sync, time};
 use std::alloc::Layout;
@@ -64,6 +64,14 @@ fn integer(n: i64) -> Object {
 /// None for success, else the exception.
 fn done(code: c_int) -> Object {
     if code == RT_OK { none() } else { fail(code.into()) }
+}
+
+/// Added to a code of the system's, of which -EPIPE is no closed channel.
+const OF_SYSTEM: i64 = -1_000_000;
+
+/// A number, or the exception that the system's code means.
+fn of_system(n: i64) -> Object {
+    if n < 0 { fail(OF_SYSTEM + n) } else { integer(n) }
 }
 
 /// A number, or the exception for a negative one.
@@ -154,20 +162,78 @@ unsafe fn withdraw(items: Object, number: i64) -> Object {
     }
 }
 
-/// Drops what was deposited for a send that did not go.
+/// Drops what was deposited for a send that did not go. An exception that is set stays.
 unsafe fn cancel(items: Object, number: i64) {
+    let (mut kind, mut value, mut trace) = (ptr::null_mut(), ptr::null_mut(), ptr::null_mut());
     // SAFETY: as withdraw.
     unsafe {
+        (py().PyErr_Fetch)(&mut kind, &mut value, &mut trace);
         let object = withdraw(items, number);
         if object.is_null() {
             (py().PyErr_Clear)();
         } else {
             (py().Py_DecRef)(object);
         }
+        (py().PyErr_Restore)(kind, value, trace);
     }
 }
 
 /// Defines a function of the shim: `|arguments|`, how many there are, and a body that answers an object or `Wrong`.
+/// Before a call on a descriptor that may wait: on the main thread this waits in its place, as [`patient`] does.
+fn patient_fd(fd: c_int, events: c_int) -> Result<(), Wrong> {
+    if !is_main() {
+        return Ok(());
+    }
+    loop {
+        let begun = time::rt_now();
+        let code = state::released(|| net::rt_fd_wait(fd, events, LOOK_NS));
+        // SAFETY: the lock is held.
+        if unsafe { (py().PyErr_CheckSignals)() } < 0 {
+            return Err(Wrong);
+        }
+        // Sooner it was the descriptor's deadline, which the call itself reports, as it does all else.
+        if code != RT_ETIMEDOUT || time::rt_now() - begun < LOOK_NS {
+            return Ok(());
+        }
+    }
+}
+
+/// Whether it is Python's main thread that calls, and no goroutine.
+fn is_main() -> bool {
+    // SAFETY: have no preconditions.
+    (unsafe { libc::gettid() == libc::getpid() }) && goroutine::rt_goid() == 0
+}
+
+/// How often the main thread looks whether a signal has come while it waits.
+const LOOK_NS: i64 = 50_000_000;
+
+/// A wait that `wait_now` has said to be one. Python's main thread comes back now and then, since only it runs the handlers of
+/// signals, which may raise: KeyboardInterrupt. Goroutines and other threads wait in one piece.
+fn patient(timeout: i64, mut wait: impl FnMut(i64) -> c_int) -> Result<c_int, Wrong> {
+    if !is_main() {
+        return Ok(state::released(|| wait(timeout)));
+    }
+    let begun = time::rt_now();
+    loop {
+        let left = match timeout {
+            RT_FOREVER => i64::MAX,
+            _ => timeout - (time::rt_now() - begun).min(timeout.max(0)),
+        };
+        let code = state::released(|| wait(if left > 0 { left.min(LOOK_NS) } else { -1 }));
+        if code != RT_ETIMEDOUT {
+            // Handlers run when Python goes on: what has come is not lost by what they raise.
+            return Ok(code);
+        }
+        // SAFETY: the lock is held.
+        if unsafe { (py().PyErr_CheckSignals)() } < 0 {
+            return Err(Wrong);
+        }
+        if left <= LOOK_NS {
+            return Ok(code);
+        }
+    }
+}
+
 macro_rules! call {
     ($(#[$doc:meta])* $name:ident($args:ident: $n:literal) $body:block) => {
         $(#[$doc])*
@@ -194,7 +260,12 @@ call! {
     /// `sleep(ns)`
     sleep(args: 1) {
         let ns = args.int(0)?;
-        Ok(done(state::released(|| time::rt_sleep(ns))))
+        // Time that is over is what it waits for.
+        let code = patient(ns.max(0), |ns| match time::rt_sleep(ns) {
+            RT_OK => RT_ETIMEDOUT,
+            e => e,
+        })?;
+        Ok(done(if code == RT_ETIMEDOUT { RT_OK } else { code }))
     }
 }
 
@@ -215,7 +286,13 @@ call! {
             let elem = ptr::from_ref(&number).cast();
             let mut code = chan::rt_chan_try_send(c, elem);
             if code == RT_EAGAIN && timeout != RT_NOWAIT {
-                code = state::released(|| chan::rt_chan_send_timeout(c, elem, timeout));
+                match patient(timeout, |timeout| chan::rt_chan_send_timeout(c, elem, timeout)) {
+                    Ok(waited) => code = waited,
+                    Err(Wrong) => {
+                        cancel(items, number);
+                        return Err(Wrong);
+                    }
+                }
             }
             if code != RT_OK {
                 cancel(items, number);
@@ -235,7 +312,7 @@ call! {
             let elem = ptr::from_mut(&mut number).cast();
             let mut code = chan::rt_chan_try_recv(c, elem);
             if code == RT_EAGAIN && timeout != RT_NOWAIT {
-                code = state::released(|| chan::rt_chan_recv_timeout(c, elem, timeout));
+                code = patient(timeout, |timeout| chan::rt_chan_recv_timeout(c, elem, timeout))?;
             }
             Ok(if code != RT_OK { fail(code.into()) } else { received(items, number) })
         }
@@ -317,14 +394,17 @@ unsafe fn select_among(
     let n = cases.len();
     let mut ready = 0;
     // SAFETY: the list has four objects for each case.
-    let filled = unsafe { fill(list, cases, own, &mut ready) };
+    let mut filled = unsafe { fill(list, cases, own, &mut ready) };
     let mut went = RT_EINVAL;
     if filled.is_ok() {
         // SAFETY: the caller's channels and our numbers live until the call is over.
         unsafe {
             went = rt_select(cases.as_mut_ptr(), n, RT_NOWAIT);
             if went == RT_EAGAIN && timeout != RT_NOWAIT {
-                went = state::released(|| rt_select(cases.as_mut_ptr(), n, timeout));
+                match patient(timeout, |timeout| rt_select(cases.as_mut_ptr(), n, timeout)) {
+                    Ok(waited) => went = waited,
+                    Err(Wrong) => filled = Err(Wrong),
+                }
             }
         }
     }
@@ -413,7 +493,7 @@ call! {
         let mut code = wait_now(kind, at);
         if code == RT_EAGAIN && timeout != RT_NOWAIT {
             // SAFETY: as in wait_now.
-            code = state::released(|| unsafe {
+            code = patient(timeout, |timeout| unsafe {
                 match kind {
                     0 => sync::rt_mutex_lock_timeout(at.cast(), timeout),
                     1 => sync::rt_waitgroup_wait_timeout(at.cast(), timeout),
@@ -422,7 +502,7 @@ call! {
                     4 => locks::rt_rwmutex_rlock(at.cast()),
                     _ => RT_EINVAL,
                 }
-            });
+            })?;
         }
         Ok(integer(code.into()))
     }
@@ -463,8 +543,9 @@ call! {
     /// `fd_accept(fd)`: the connection.
     fd_accept(args: 1) {
         let fd = args.fd(0)?;
+        patient_fd(fd, net::RT_POLL_READ)?;
         // SAFETY: no address is asked for.
-        Ok(counted(state::released(|| unsafe { socket::rt_accept(fd, ptr::null_mut(), ptr::null_mut()) }).into()))
+        Ok(of_system(state::released(|| unsafe { socket::rt_accept(fd, ptr::null_mut(), ptr::null_mut()) }).into()))
     }
 }
 
@@ -472,6 +553,7 @@ call! {
     /// `fd_recv(fd, n)`: bytes.
     fd_recv(args: 2) {
         let (fd, n) = (args.fd(0)?, args.int(1)?);
+        patient_fd(fd, net::RT_POLL_READ)?;
         // SAFETY: the lock is held but while it waits; the bytes are nobody else's yet, and have room for n.
         unsafe {
             let mut bytes = (py().PyBytes_FromStringAndSize)(ptr::null(), n as isize);
@@ -482,7 +564,7 @@ call! {
             let got = state::released(|| net::rt_read(fd, at.cast(), n as usize));
             if got < 0 {
                 (py().Py_DecRef)(bytes);
-                return Ok(fail(got as i64));
+                return Ok(of_system(got as i64));
             }
             if got as i64 != n {
                 // On failure it has dropped the bytes and says so itself.
@@ -504,7 +586,7 @@ fn with_buffer(object: Object, writable: bool, io: impl FnOnce(*mut c_void, usiz
         let (at, len) = (buffer.buf, buffer.len as usize);
         let n = state::released(|| io(at, len));
         (py().PyBuffer_Release)(&mut buffer);
-        Ok(counted(n))
+        Ok(of_system(n))
     }
 }
 
@@ -512,6 +594,7 @@ call! {
     /// `fd_recv_into(fd, buffer)`: how many bytes.
     fd_recv_into(args: 2) {
         let fd = args.fd(0)?;
+        patient_fd(fd, net::RT_POLL_READ)?;
         // SAFETY: the buffer has room for len bytes.
         with_buffer(args.0[1], true, |at, len| unsafe { net::rt_read(fd, at, len) as i64 })
     }
@@ -521,6 +604,7 @@ call! {
     /// `fd_send(fd, bytes)`: how many went.
     fd_send(args: 2) {
         let fd = args.fd(0)?;
+        patient_fd(fd, net::RT_POLL_WRITE)?;
         // SAFETY: the buffer has len bytes.
         with_buffer(args.0[1], false, |at, len| unsafe { net::rt_write(fd, at, len) as i64 })
     }

@@ -75,6 +75,9 @@ table! {
     PyDict_SetItemString: unsafe extern "C" fn(Object, *const c_char, Object) -> c_int;
     PyDict_Size: unsafe extern "C" fn(Object) -> isize;
     PyErr_Clear: unsafe extern "C" fn();
+    PyErr_CheckSignals: unsafe extern "C" fn() -> c_int;
+    PyErr_Fetch: unsafe extern "C" fn(*mut Object, *mut Object, *mut Object);
+    PyErr_Restore: unsafe extern "C" fn(Object, Object, Object);
     PyErr_NoMemory: unsafe extern "C" fn() -> Object;
     PyErr_Occurred: unsafe extern "C" fn() -> Object;
     PyErr_SetString: unsafe extern "C" fn(Object, *const c_char);

@@ -1,0 +1,325 @@
+"""Goroutines that run Python functions.
+
+A thread state of Python's costs far more than a goroutine, so functions are not given one each. *Carriers*, goroutines of
+the library, take them from a queue, one after the other. As many carriers exist as functions have begun and not ended.
+
+Who starts the next carrier. `_on_way` says that a carrier was woken or made and has not looked at the queue yet.
+
+    spawner                          carrier that comes
+    1 append to the queue            1 _on_way = False
+    2 _on_way? else summon one       2 look at the queue; if more is there than it takes: _on_way? else summon one
+
+So what is in the queue always has a carrier on its way to it, also while the function that a carrier has taken waits or
+computes. A carrier that finds nothing puts itself on the idle list and looks once more before it waits; whoever takes it off
+that list wakes it, once. These are single operations on a deque and a list, which Python makes one after the other.
+
+What belongs to a thread is the goroutine's here: context variables run in a copy of the spawner's, `threading.local` is
+cleared between two functions.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import signal
+import sys
+import threading
+from collections import deque
+from contextvars import Context as Variables
+from contextvars import copy_context
+from typing import Any, Callable, Generic, Optional, TypeVar
+
+from ._errors import Canceled, TimeoutError
+from ._lib import SEMAPHORE, Signal, duration, nanoseconds, shim
+
+T = TypeVar("T")
+
+STACK_SIZE = int(os.environ.get("GORT_PYTHON_STACK", 1 << 20))
+"""Address space of a goroutine's C stack. 1000 levels of a C function that calls Python that calls C fit."""
+MOST_IDLE = 256
+"""Carriers that wait for work beyond these end."""
+STRETCH = 32
+"""After so many functions a carrier gives way to what is ready."""
+
+_goid, _gosched, _spawn, _wait, _wake = (shim[name] for name in ("goid", "gosched", "spawn", "wait", "wake"))
+_clear_thread, _sleep = shim["clear_thread"], shim["sleep"]
+
+_numbers = itertools.count(1)
+_queue: deque[Goroutine] = deque()
+_idle: list[Signal] = []
+_running: dict[int, Goroutine] = {}
+_on_way = False
+closing = False
+"""The interpreter ends: nothing starts any more."""
+forked_inside = False
+"""A child that was forked on a goroutine: it has no runtime, and stands on a stack of the old one's."""
+
+
+class Goroutine:
+    """A Python function that runs, or ran, as a goroutine. Made by `gort.go`."""
+
+    __slots__ = ("__weakref__", "_args", "_done", "_fn", "_joiners", "_kwargs", "_name", "_variables", "id")
+
+    def __init__(self, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        self.id: int = next(_numbers)
+        """Its number: no other goroutine of the process has it."""
+        self._fn: Optional[Callable[..., Any]] = fn
+        self._args = args
+        self._kwargs = kwargs
+        self._variables: Optional[Variables] = copy_context()
+        self._name: Optional[str] = None
+        self._joiners: Optional[list[Signal]] = None
+        self._done = False
+
+    @property
+    def name(self) -> str:
+        """For messages; to be set at will."""
+        return self._name or f"goroutine-{self.id}"
+
+    @name.setter
+    def name(self, name: str) -> None:
+        self._name = name
+
+    @property
+    def done(self) -> bool:
+        """Whether it has ended."""
+        return self._done
+
+    def join(self, timeout: Optional[float] = None) -> None:
+        """Waits until it has ended; raises gort.TimeoutError if that takes longer."""
+        if self._done:
+            return
+        signal = Signal()
+        if self._joiners is None:
+            self._joiners = []
+        self._joiners.append(signal)
+        # Whoever ends it sets _done, then looks at the joiners.
+        if not self._done and not signal.wait(nanoseconds(timeout)) and not self._done:
+            raise TimeoutError(f"{self.name} has not ended in time")
+
+    def _ends(self) -> None:
+        self._done = True
+        if self._joiners is not None:
+            for joiner in self._joiners:
+                joiner.set()
+
+    def __repr__(self) -> str:
+        return f"<gort.Goroutine {self.name}{' done' if self._done else ''}>"
+
+
+def go(fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Goroutine:
+    """Runs a function as a goroutine. Those that are ready go on in turn, and so do all others whenever one waits in a call
+    of gort. An exception that leaves the function goes to threading.excepthook.
+    """
+    g = Goroutine(fn, args, kwargs)
+    _queue.append(g)
+    if not _on_way:
+        try:
+            _summon()
+        except BaseException:
+            try:
+                _queue.remove(g)
+            except ValueError:
+                return g  # a carrier was there all the same
+            raise
+    return g
+
+
+def _summon() -> None:
+    """Wakes or makes a carrier."""
+    global _on_way
+    if closing:
+        raise Canceled("the interpreter ends")
+    if forked_inside:
+        raise RuntimeError("this process was forked on a goroutine: it can only exec or exit")
+    _on_way = True
+    try:
+        _idle.pop().set()
+    except IndexError:
+        try:
+            _spawn(_carry, STACK_SIZE)
+        except BaseException:
+            _on_way = False
+            raise
+
+
+def _carry() -> None:
+    """A carrier's whole life."""
+    global _on_way
+    _on_way = False
+    me = _goid()
+    signal = Signal()
+    pop = _queue.popleft
+    count = 0
+    trace = getattr(threading, "_trace_hook", None)
+    if trace is not None:
+        sys.settrace(trace)
+    try:
+        while True:
+            try:
+                g = pop()
+            except IndexError:
+                if len(_idle) >= MOST_IDLE:
+                    return
+                _idle.append(signal)
+                if _queue:
+                    try:
+                        _idle.remove(signal)
+                        continue
+                    except ValueError:
+                        pass  # somebody has taken us off, and wakes us
+                signal.wait()
+                _on_way = False
+                continue
+            if _queue and not _on_way:
+                _summon()
+            _running[me] = g
+            try:
+                g._variables.run(g._fn, *g._args, **g._kwargs)  # type: ignore[union-attr,arg-type]
+            except BaseException:
+                _report(g)
+            # What it was called with goes with it, before anybody is told that it has ended.
+            g._fn = g._variables = None
+            g._args = ()
+            g._kwargs = {}
+            if not _clear_thread():
+                count = -1
+            _running.pop(me, None)
+            g._ends()
+            del g
+            if count < 0:
+                return
+            count += 1
+            if count == STRETCH:
+                count = 0
+                _gosched()
+    except BaseException:
+        if not closing:
+            raise
+    finally:
+        _running.pop(me, None)
+
+
+def _report(g: Goroutine) -> None:
+    """Reports the exception that is being handled, as one that leaves a thread is."""
+    kind, value, trace = sys.exc_info()
+    if closing and kind is SystemExit:
+        return
+    try:
+        args = threading.ExceptHookArgs((kind, value, trace and trace.tb_next, g))  # type: ignore[arg-type]
+        threading.excepthook(args)
+    except BaseException:
+        try:
+            sys.excepthook(*sys.exc_info())  # type: ignore[arg-type]
+        except BaseException:
+            pass  # nobody is left who could be told
+    finally:
+        del kind, value, trace
+
+
+def current() -> Optional[Goroutine]:
+    """The goroutine that calls; None on a plain thread."""
+    return _running.get(_goid())
+
+
+def yield_() -> None:
+    """Lets others go on: those that are ready run first. On a plain thread it gives way to other threads."""
+    _gosched()
+
+
+gosched = yield_
+
+
+def sleep(seconds: float) -> None:
+    """Sleeps, never less than asked for, while other goroutines go on."""
+    _sleep(duration(seconds))
+
+
+class _Result(Generic[T]):
+    """What a function came to."""
+
+    __slots__ = ("error", "value")
+
+    def __init__(self) -> None:
+        self.error: Optional[BaseException] = None
+        self.value: Optional[T] = None
+
+    def fill(self, fn: Callable[..., T], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        try:
+            self.value = fn(*args, **kwargs)
+        except BaseException as error:
+            self.error = error
+
+    def get(self) -> T:
+        try:
+            if self.error is not None:
+                raise self.error
+            return self.value  # type: ignore[return-value]
+        finally:
+            # The traceback holds this frame.
+            self.error = None
+
+
+def run(main: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:
+    """Runs a function as a goroutine and waits for it: answers what it returns, raises what it raises. Other goroutines go on
+    after that. Called on the main thread it handles signals meanwhile, as they come: Ctrl-C raises KeyboardInterrupt here.
+    """
+    if _goid():
+        raise RuntimeError("gort.run is for plain threads: a goroutine calls the function, or starts it by gort.go")
+    result: _Result[T] = _Result()
+    if threading.current_thread() is not threading.main_thread():
+        go(result.fill, main, args, kwargs).join()
+    else:
+        _run_on_main(result, main, args, kwargs)
+    return result.get()
+
+
+def _run_on_main(result: _Result[T], main: Callable[..., T], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    # What wakes this thread is a byte in a pipe: from the goroutine's end, or from Python's handler of a signal, whichever
+    # thread that runs on.
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    ended = False
+
+    def body() -> None:
+        nonlocal ended
+        try:
+            result.fill(main, args, kwargs)
+        finally:
+            ended = True
+            try:
+                os.write(writer, b"\0")
+            except OSError:
+                pass  # full: it wakes up anyway; gone: nobody waits any more
+
+    former = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+    try:
+        go(body)
+        while not ended:
+            seen = os.read(reader, 4096)
+            if former >= 0:
+                _pass_on(former, seen.replace(b"\0", b""))
+    finally:
+        signal.set_wakeup_fd(former)
+        # Only what has ended writes no more. Else the pipe stays, so that no other file gets its number.
+        if ended:
+            os.close(writer)
+            os.close(reader)
+
+
+def _pass_on(fd: int, signals: bytes) -> None:
+    """Tells whoever wanted to be woken by signals before."""
+    try:
+        os.write(fd, signals)
+    except OSError:
+        pass  # as Python itself does when that is full
+
+
+def forked(inside: bool) -> None:
+    """In a child: there are no goroutines."""
+    global _on_way, forked_inside
+    _queue.clear()
+    _idle.clear()
+    _running.clear()
+    _on_way = False
+    forked_inside = inside
