@@ -49,6 +49,9 @@ _queue: deque[Goroutine] = deque()
 _idle: list[Signal] = []
 _running: dict[int, Goroutine] = {}
 _on_way = False
+_joining = threading.Lock()
+started = False
+"""A carrier was made in this process."""
 closing = False
 """The interpreter ends: nothing starts any more."""
 forked_inside = False
@@ -90,8 +93,9 @@ class Goroutine:
         if self._done:
             return
         signal = Signal()
-        if self._joiners is None:
-            self._joiners = []
+        with _joining:
+            if self._joiners is None:
+                self._joiners = []
         self._joiners.append(signal)
         # Whoever ends it sets _done, then looks at the joiners.
         if not self._done and not signal.wait(nanoseconds(timeout)) and not self._done:
@@ -127,7 +131,7 @@ def go(fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Goroutine:
 
 def _summon() -> None:
     """Wakes or makes a carrier."""
-    global _on_way
+    global _on_way, started
     if closing:
         raise Canceled("the interpreter ends")
     if forked_inside:
@@ -137,6 +141,7 @@ def _summon() -> None:
         _idle.pop().set()
     except IndexError:
         try:
+            started = True
             _spawn(_carry, STACK_SIZE)
         except BaseException:
             _on_way = False
@@ -275,36 +280,42 @@ def run(main: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:
 
 
 def _run_on_main(result: _Result[T], main: Callable[..., T], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-    # What wakes this thread is a byte in a pipe: from the goroutine's end, or from Python's handler of a signal, whichever
-    # thread that runs on.
+    # What wakes this thread is a byte in a pipe: zero from the goroutine's end, others from Python's handler of signals,
+    # whichever thread that runs on. Whoever of the two sides leaves last closes the pipe.
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
-    ended = False
+    sides = [reader, writer]
+    overflow = False
+
+    def leave() -> None:
+        sides.pop()
+        if not sides:
+            os.close(writer)
+            os.close(reader)
 
     def body() -> None:
-        nonlocal ended
+        nonlocal overflow
         try:
             result.fill(main, args, kwargs)
         finally:
-            ended = True
             try:
                 os.write(writer, b"\0")
-            except OSError:
-                pass  # full: it wakes up anyway; gone: nobody waits any more
+            except BlockingIOError:
+                overflow = True  # then there is something to read
+            leave()
 
     former = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
     try:
         go(body)
-        while not ended:
+        while not overflow:
             seen = os.read(reader, 4096)
             if former >= 0:
                 _pass_on(former, seen.replace(b"\0", b""))
+            if b"\0" in seen:
+                break
     finally:
         signal.set_wakeup_fd(former)
-        # Only what has ended writes no more. Else the pipe stays, so that no other file gets its number.
-        if ended:
-            os.close(writer)
-            os.close(reader)
+        leave()
 
 
 def _pass_on(fd: int, signals: bytes) -> None:
@@ -317,9 +328,9 @@ def _pass_on(fd: int, signals: bytes) -> None:
 
 def forked(inside: bool) -> None:
     """In a child: there are no goroutines."""
-    global _on_way, forked_inside
+    global _on_way, forked_inside, started
     _queue.clear()
     _idle.clear()
     _running.clear()
-    _on_way = False
+    _on_way = started = False
     forked_inside = inside

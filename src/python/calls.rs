@@ -657,6 +657,14 @@ call! {
 }
 
 call! {
+    /// `freeze()`: after close, if it does not become quiet.
+    freeze(_args: 0) {
+        state::freeze();
+        Ok(none())
+    }
+}
+
+call! {
     /// `forked()`: in a child.
     forked(_args: 0) {
         state::forked();
@@ -672,7 +680,7 @@ macro_rules! methods {
 
 static METHODS: &[Method] = methods! {
     gosched sleep goid send recv select wait wake spawn fd_accept fd_recv fd_recv_into fd_send fd_send_all
-    clear_thread close is_quiet interrupt forked
+    clear_thread close is_quiet interrupt freeze forked
 };
 
 /// Puts the functions into a dict, and notes who raises errors. False: Python has an exception.

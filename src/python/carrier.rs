@@ -86,6 +86,7 @@ unsafe extern "C" fn run(arg: *mut c_void) {
     }
     state::name_apart(state);
     carrier.state.set(state);
+    state::on_this_thread();
     state::wear(state);
     state::resume(state);
     let end: *const c_void = ptr::null();

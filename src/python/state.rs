@@ -126,6 +126,39 @@ pub fn is_closed() -> bool {
     CLOSED.load(SeqCst) != 0
 }
 
+/// The thread of the goroutines.
+static THREAD: AtomicUsize = AtomicUsize::new(0);
+
+/// A goroutine begins: this is their thread.
+pub fn on_this_thread() {
+    THREAD.store(me(), Relaxed);
+}
+
+/// After [`close`], as the last means: stops the thread of the goroutines where it is, by a signal. The caller has Python's lock,
+/// so that thread waits for it, or is in a call that does without.
+pub fn freeze() {
+    extern "C" fn stop(_: libc::c_int) {
+        sleep_for_ever();
+    }
+    let thread = THREAD.load(Relaxed);
+    let signal = libc::SIGRTMIN() + 7;
+    // SAFETY: zeroes are a valid sigaction. The thread was made by the library, which never ends one that a goroutine is on.
+    unsafe {
+        let mut action: libc::sigaction = std::mem::zeroed();
+        action.sa_sigaction = stop as extern "C" fn(libc::c_int) as usize;
+        action.sa_flags = libc::SA_ONSTACK;
+        if thread == 0 || libc::sigaction(signal, &action, std::ptr::null_mut()) != 0 {
+            return;
+        }
+        let before = STOPPED.load(SeqCst);
+        libc::pthread_kill(thread as libc::pthread_t, signal);
+        let begun = crate::capi::time::rt_now();
+        while STOPPED.load(SeqCst) == before && crate::capi::time::rt_now() - begun < 100_000_000 {
+            libc::usleep(100);
+        }
+    }
+}
+
 /// After [`close`]: whether the thread of the goroutines sleeps, and nobody is about to take Python's lock.
 pub fn is_quiet() -> bool {
     STOPPED.load(SeqCst) > 0 && ENTERING.load(SeqCst) == 0
