@@ -141,11 +141,26 @@ def _summon() -> None:
         _idle.pop().set()
     except IndexError:
         try:
-            started = True
+            if not started:
+                _find_locals()
+                started = True
             _spawn(_carry, STACK_SIZE)
         except BaseException:
             _on_way = False
             raise
+
+
+def _find_locals() -> None:
+    """Lets the shim find out how it can tell that a function has used a `threading.local`."""
+    if sys.version_info >= (3, 13):
+
+        def uses() -> None:
+            threading.local().__dict__["key"] = 1
+
+        def does_not() -> None:
+            threading.local  # noqa: B018
+
+        shim["find_locals"](uses, does_not)
 
 
 def _carry() -> None:

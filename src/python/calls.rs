@@ -11,7 +11,7 @@
 //! *Errors* are made by a function of the package, [`FAIL`], which raises what a code means.
 
 use super::table::{Buffer, Fast, Method, Object, py};
-use super::{carrier, state};
+use super::{carrier, locals, state};
 use crate::capi::base::{RT_EAGAIN, RT_ECLOSED, RT_EINVAL, RT_ETIMEDOUT, RT_FOREVER, RT_NOWAIT, RT_OK};
 use crate::capi::select::{RT_RECV, RT_SEND, rt_select, rt_select_case};
 use crate::capi::{chan, goroutine, locks, net, socket, sync, time};
@@ -623,14 +623,16 @@ call! {
     /// `clear_thread()`: forgets what belongs to the thread that a goroutine is for Python. False: it can't be done here, the
     /// carrier has to end.
     clear_thread(_args: 0) {
-        // SAFETY: the lock is held, with the caller's state. The dict is the state's, a borrowed reference.
-        unsafe {
-            let dict = (py().PyThreadState_GetDict)();
-            if !dict.is_null() && (py().PyDict_Size)(dict) > 0 {
-                (py().PyDict_Clear)(dict);
-            }
-        }
-        Ok(integer(1))
+        // SAFETY: the lock is held.
+        Ok(integer(unsafe { locals::clear() }.into()))
+    }
+}
+
+call! {
+    /// `find_locals(uses, does_not)`: see `locals.rs`.
+    find_locals(args: 2) {
+        // SAFETY: two objects, with the lock held.
+        if unsafe { locals::find(args.0[0], args.0[1]) } { Ok(none()) } else { Err(Wrong) }
     }
 }
 
@@ -680,7 +682,7 @@ macro_rules! methods {
 
 static METHODS: &[Method] = methods! {
     gosched sleep goid send recv select wait wake spawn fd_accept fd_recv fd_recv_into fd_send fd_send_all
-    clear_thread close is_quiet interrupt freeze forked
+    clear_thread find_locals close is_quiet interrupt freeze forked
 };
 
 /// Puts the functions into a dict, and notes who raises errors. False: Python has an exception.

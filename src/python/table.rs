@@ -95,6 +95,8 @@ table! {
     PyObject_CallFunctionObjArgs: unsafe extern "C" fn(Object, ...) -> Object;
     PyObject_GetBuffer: unsafe extern "C" fn(Object, *mut Buffer, c_int) -> c_int;
     PyThreadState_Clear: unsafe extern "C" fn(State);
+    PyThreadState_Delete: unsafe extern "C" fn(State);
+    PyThreadState_Swap: unsafe extern "C" fn(State) -> State;
     PyThreadState_DeleteCurrent: unsafe extern "C" fn();
     PyThreadState_Get: unsafe extern "C" fn() -> State;
     PyThreadState_GetDict: unsafe extern "C" fn() -> Object;
