@@ -5,7 +5,7 @@ middle of whatever it does. So before that the thread of the goroutines is broug
 never goes on. One that computes is interrupted by SystemExit, and comes to rest when it next waits or ends; what it is in the
 middle of has a second for that.
 
-*Fork.* The child has no goroutines: queue, carriers and threads are forgotten. A child forked on a goroutine stands on that
+*Fork.* The child has no goroutines: queue, runners and threads are forgotten. A child forked on a goroutine stands on that
 goroutine's stack; it may use Python as it likes, but start nothing here.
 """
 

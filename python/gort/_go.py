@@ -1,16 +1,16 @@
 """Goroutines that run Python functions.
 
-A thread state of Python's costs far more than a goroutine, so functions are not given one each. *Carriers*, goroutines of
-the library, take them from a queue, one after the other. As many carriers exist as functions have begun and not ended.
+A thread state of Python's costs far more than a goroutine, so functions are not given one each. *Runners*, goroutines of
+the library, take them from a queue, one after the other. As many runners exist as functions have begun and not ended.
 
-Who starts the next carrier. `_on_way` says that a carrier was woken or made and has not looked at the queue yet.
+Who starts the next runner. `_on_way` says that a runner was woken or made and has not looked at the queue yet.
 
-    spawner                          carrier that comes
+    spawner                          runner that comes
     1 append to the queue            1 _on_way = False
     2 _on_way? else summon one       2 look at the queue; if more is there than it takes: _on_way? else summon one
 
-So what is in the queue always has a carrier on its way to it, also while the function that a carrier has taken waits or
-computes. A carrier that finds nothing puts itself on the idle list and looks once more before it waits; whoever takes it off
+So what is in the queue always has a runner on its way to it, also while the function that a runner has taken waits or
+computes. A runner that finds nothing puts itself on the idle list and looks once more before it waits; whoever takes it off
 that list wakes it, once. These are single operations on a deque and a list, which Python makes one after the other.
 
 What belongs to a thread is the goroutine's here: context variables run in a copy of the spawner's, `threading.local` is
@@ -37,9 +37,9 @@ T = TypeVar("T")
 STACK_SIZE = int(os.environ.get("GORT_PYTHON_STACK", 1 << 20))
 """Address space of a goroutine's C stack. 1000 levels of a C function that calls Python that calls C fit."""
 MOST_IDLE = 256
-"""Carriers that wait for work beyond these end."""
+"""Runners that wait for work beyond these end."""
 STRETCH = 32
-"""After so many functions a carrier gives way to what is ready."""
+"""After so many functions a runner gives way to what is ready."""
 
 _goid, _gosched, _spawn, _wait, _wake = (shim[name] for name in ("goid", "gosched", "spawn", "wait", "wake"))
 _clear_thread, _sleep = shim["clear_thread"], shim["sleep"]
@@ -51,7 +51,7 @@ _running: dict[int, Goroutine] = {}
 _on_way = False
 _joining = threading.Lock()
 started = False
-"""A carrier was made in this process."""
+"""A runner was made in this process."""
 closing = False
 """The interpreter ends: nothing starts any more."""
 forked_inside = False
@@ -124,13 +124,13 @@ def go(fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Goroutine:
             try:
                 _queue.remove(g)
             except ValueError:
-                return g  # a carrier was there all the same
+                return g  # a runner was there all the same
             raise
     return g
 
 
 def _summon() -> None:
-    """Wakes or makes a carrier."""
+    """Wakes or makes a runner."""
     global _on_way, started
     if closing:
         raise Canceled("the interpreter ends")
@@ -144,7 +144,7 @@ def _summon() -> None:
             if not started:
                 _find_locals()
                 started = True
-            _spawn(_carry, STACK_SIZE)
+            _spawn(_run_queue, STACK_SIZE)
         except BaseException:
             _on_way = False
             raise
@@ -163,8 +163,8 @@ def _find_locals() -> None:
         shim["find_locals"](uses, does_not)
 
 
-def _carry() -> None:
-    """A carrier's whole life."""
+def _run_queue() -> None:
+    """A runner's whole life."""
     global _on_way
     _on_way = False
     me = _goid()

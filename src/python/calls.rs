@@ -11,7 +11,7 @@
 //! *Errors* are made by a function of the package, [`FAIL`], which raises what a code means.
 
 use super::table::{Buffer, Fast, Method, Object, py};
-use super::{carrier, locals, state};
+use super::{locals, runner, state};
 use crate::capi::base::{RT_EAGAIN, RT_ECLOSED, RT_EINVAL, RT_ETIMEDOUT, RT_FOREVER, RT_NOWAIT, RT_OK};
 use crate::capi::select::{RT_RECV, RT_SEND, rt_select, rt_select_case};
 use crate::capi::{chan, goroutine, locks, net, socket, sync, time};
@@ -270,7 +270,7 @@ call! {
 }
 
 call! {
-    /// `goid()`: that of the carrier; 0 on a plain thread.
+    /// `goid()`: that of the runner; 0 on a plain thread.
     goid(_args: 0) {
         Ok(integer(goroutine::rt_goid()))
     }
@@ -528,14 +528,14 @@ call! {
 }
 
 call! {
-    /// `spawn(body, stack_size)`: starts a carrier: its id.
+    /// `spawn(body, stack_size)`: starts a runner: its id.
     spawn(args: 2) {
         let size = usize::try_from(args.int(1)?).unwrap_or(usize::MAX);
         if state::is_closed() {
             return Ok(fail(crate::capi::base::RT_ECANCELED.into()));
         }
         // SAFETY: an object, with the lock held.
-        Ok(counted(unsafe { carrier::spawn(args.0[0], size) }))
+        Ok(counted(unsafe { runner::spawn(args.0[0], size) }))
     }
 }
 
@@ -621,7 +621,7 @@ call! {
 
 call! {
     /// `clear_thread()`: forgets what belongs to the thread that a goroutine is for Python. False: it can't be done here, the
-    /// carrier has to end.
+    /// runner has to end.
     clear_thread(_args: 0) {
         // SAFETY: the lock is held.
         Ok(integer(unsafe { locals::clear() }.into()))
@@ -640,7 +640,7 @@ call! {
     /// `close()`: at exit: no goroutine takes Python's lock again, but for the one that has it now.
     close(_args: 0) {
         state::close();
-        Ok(integer(carrier::spawn_stopper().into()))
+        Ok(integer(runner::spawn_stopper().into()))
     }
 }
 

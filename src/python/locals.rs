@@ -1,7 +1,7 @@
-//! What `threading.local` leaves in a thread state, so that a carrier that runs many functions can tell whether one has used it.
+//! What `threading.local` leaves in a thread state, so that a runner that runs many functions can tell whether one has used it.
 //!
 //! Up to Python 3.12 it is entries of the state's dict, which can be cleared. From 3.13 on the state itself has two members for
-//! it, which end with the state: a carrier whose function has used them has to end too. Where they stand is in no header that
+//! it, which end with the state: a runner whose function has used them has to end too. Where they stand is in no header that
 //! versions share, so it is tried out, once: two functions run, each in a fresh state; one uses a `threading.local`, the other
 //! makes one and does not use it. What is zero after the second and not after the first is the place.
 

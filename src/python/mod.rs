@@ -2,14 +2,14 @@
 //! `gort.h`, and without meaning for a program that has no Python, whose functions it finds by name (`table.rs`).
 //!
 //! * `state`: a thread state of Python's for each goroutine, and the gate that closes when Python ends.
-//! * `carrier`: goroutines that run Python.
-//! * `locals`: what belongs to a thread, between two functions of a carrier.
+//! * `runner`: goroutines that run Python.
+//! * `locals`: what belongs to a thread, between two functions of a runner.
 //! * `calls`: built-in functions for what is called often: channels, waits, sockets. They release Python's lock only where they
 //!   must wait, and cost a fifth of a call through ctypes.
 
 mod calls;
-mod carrier;
 mod locals;
+mod runner;
 mod state;
 mod table;
 
