@@ -12,6 +12,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 ruff_version=0.17.6
+setuptools_version=84.2.1
+mypy_version=2.4.1
 go_version=1.27.3
 matplotlib_version=3.11.2
 venv=target/venv
@@ -86,6 +88,8 @@ need_test() {
     [ ${#packages[@]} -eq 0 ] || apt_install "${packages[@]}"
     need_python
     pip_install "ruff==$ruff_version"
+    pip_install "setuptools==$setuptools_version"
+    pip_install "mypy==$mypy_version"
     have cargo || { say 'there is no Rust: rustup, or the packages rustc and cargo, bring it' && return 1; }
     for component in fmt clippy; do
         if ! cargo "$component" --version >/dev/null 2>&1; then

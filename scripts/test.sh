@@ -52,6 +52,7 @@ ruff=target/venv/bin/ruff
 step layers python3 scripts/check_layers.py
 step ruff $ruff check --config scripts/ruff.toml --exclude target .
 step ruff-format $ruff format --check --config scripts/ruff.toml --exclude target .
+step mypy target/venv/bin/mypy --config-file python/pyproject.toml --cache-dir target/mypy-cache python/gort
 step fmt cargo fmt --check -- --color never
 step clippy cargo clippy --all-targets -- -D warnings
 step clippy-faults cargo clippy --all-targets --features fault-injection -- -D warnings
@@ -62,13 +63,14 @@ step c c_tests
 step asan asan
 step demo make -s test-demo
 step examples make -s test-examples CFLAGS="-O2 -g -Werror"
+step python scripts/python.sh
 step aarch64 scripts/aarch64.sh -LE "stress|slow"
 
 # What cargo ("test result: ok. 3 passed"), ctest ("100% tests passed, 0 tests failed out of 3") and the tests of
-# the examples ("treewc: 3 passed, 0 failed") count. ctest counts what it skipped as passed.
+# the examples and of the Python package ("treewc: 3 passed, 0 failed") count. ctest counts what it skipped as passed.
 sum() { sed -nE "$1" "$log"/*.log | awk '{ n += $1 } END { print n + 0 }'; }
 passed=$(sum 's/^test result: ok\. ([0-9]+) passed.*/\1/p; s/^100% tests passed.* out of ([0-9]+).*/\1/p
-    s/^(treewc|echo|httpd|proxy): ([0-9]+) passed, 0 failed$/\2/p')
+    s/^(treewc|echo|httpd|proxy|python): ([0-9]+) passed, 0 failed$/\2/p')
 skipped=$(sum 's/^ *[0-9]+\/[0-9]+ Test +#[0-9]+: .*\*\*\*Skipped.*/1/p')
 printf '\n'
 [ "$skipped" -eq 0 ] || printf '%d skipped:\n%s\n' "$skipped" "$(grep -h '\*\*\*Skipped' "$log"/*.log)"

@@ -14,9 +14,10 @@
 
     print(gort.run(main))
 
-A goroutine is a Python function that runs beside others on one thread: whenever one waits in a call of this package, others go
-on. No `await`: any function may wait, however deep it was called. Every call works on ordinary threads as well, where it
-blocks the thread. Goroutines in C share channels with those here (RawChan), and run on other processors meanwhile.
+A goroutine is a Python function that runs beside others on one thread: whenever one waits in a call of this package,
+others go on. No `await`: any function may wait, however deep it was called. Every call works on ordinary threads as
+well, where it blocks the thread. Goroutines in C share channels with those here (RawChan), and run on other
+processors meanwhile.
 """
 
 from . import _exit as _exit
@@ -36,7 +37,9 @@ __version__: str = _held.rt_version().decode()
 
 
 def dump(fd: int = 2) -> None:
-    """Writes the library's goroutines and what they wait for to a descriptor. Those that run Python are named "python"."""
+    """Writes the library's goroutines and what they wait for to a descriptor. Those that run Python are named
+    "python".
+    """
     _lib_.rt_dump(fd)
 
 

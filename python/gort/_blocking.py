@@ -33,8 +33,8 @@ class _Call:
 
 
 class _Pool:
-    """Threads. `_idle` counts those that wait and are not promised to a call: under the lock, so each call finds one, makes
-    one, or waits in the queue because there are too many.
+    """Threads. `_idle` counts those that wait and are not promised to a call: under the lock, so each call finds one,
+    makes one, or waits in the queue because there are too many.
     """
 
     def __init__(self) -> None:
@@ -85,16 +85,16 @@ _pool = _Pool()
 
 
 def blocking(fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:
-    """Calls a function that blocks its thread, such as a driver of a database: on an ordinary thread, while the goroutine
-    waits and others go on. Answers what it returns, raises what it raises; it sees the caller's context variables. On a plain
-    thread it is just called.
+    """Calls a function that blocks its thread, such as a driver of a database: on an ordinary thread, while the
+    goroutine waits and others go on. Answers what it returns, raises what it raises; it sees the caller's context
+    variables. On a plain thread it is just called.
     """
     if not _goid():
         return fn(*args, **kwargs)
     call = _Call(fn, args, kwargs)
     _pool.submit(call)
     call.over.wait()
-    return call.result.get()  # type: ignore[no-any-return]
+    return call.result.get()
 
 
 def forked() -> None:

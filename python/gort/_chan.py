@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import struct
 from collections import deque
-from typing import Any, Generic, Iterator, NamedTuple, Optional, Sequence, TypeVar, Union
+from typing import Any, Generic, Iterator, NamedTuple, Sequence, TypeVar, Union
 
 from ._errors import Closed, TimeoutError, WouldBlock, raise_code
 from ._lib import ALREADY_OVER, FOREVER, NOWAIT, held, nanoseconds, shim
@@ -24,7 +24,7 @@ class Receivable(Generic[T]):
 
     _c: int
 
-    def recv(self, timeout: Optional[float] = None) -> T:
+    def recv(self, timeout: float | None = None) -> T:
         """Receives a value, waiting for one. Raises Closed once the channel is closed and drained, TimeoutError after
         `timeout` seconds.
         """
@@ -69,12 +69,12 @@ class Receivable(Generic[T]):
 class Chan(Receivable[T]):
     """A channel of Python objects. With a capacity of 0 a send waits for its receiver.
 
-    What is sent is dropped when it has been received, or with the channel, and not before. In a `with` statement it is closed
-    at the end.
+    What is sent is dropped when it has been received, or with the channel, and not before. In a `with` statement it
+    is closed at the end.
     """
 
-    # _items has what was sent and not received, by number; the C channel carries the numbers. _front has what a receiver
-    # gave back (aio.py); it comes before all that. _lent: how many receivers may yet give back.
+    # _items has what was sent and not received, by number; the C channel carries the numbers. _front has what a
+    # receiver gave back (aio.py); it comes before all that. _lent: how many receivers may yet give back.
     __slots__ = ("_front", "_items", "_lent")
 
     def __init__(self, capacity: int = 0) -> None:
@@ -89,12 +89,12 @@ class Chan(Receivable[T]):
             raise MemoryError("no memory is left for a channel")
 
     def __del__(self, _unref: Any = _unref) -> None:
-        if self._c:
+        if getattr(self, "_c", 0):
             _unref(self._c)
 
-    def send(self, value: T, timeout: Optional[float] = None) -> None:
-        """Sends a value, waiting for room or a receiver. Raises Closed if the channel is closed, also meanwhile; TimeoutError
-        after `timeout` seconds.
+    def send(self, value: T, timeout: float | None = None) -> None:
+        """Sends a value, waiting for room or a receiver. Raises Closed if the channel is closed, also meanwhile;
+        TimeoutError after `timeout` seconds.
         """
         _send(self._c, self._items, value, FOREVER if timeout is None else nanoseconds(timeout))
 
@@ -106,10 +106,10 @@ class Chan(Receivable[T]):
             return False
         return True
 
-    def recv(self, timeout: Optional[float] = None) -> T:
+    def recv(self, timeout: float | None = None) -> T:
         if self._front or self._lent:
             return self._recv_around(nanoseconds(timeout))
-        return _recv(self._c, self._items, FOREVER if timeout is None else nanoseconds(timeout))  # type: ignore[no-any-return]
+        return _recv(self._c, self._items, FOREVER if timeout is None else nanoseconds(timeout))
 
     def try_recv(self) -> T:
         if self._front:
@@ -117,7 +117,7 @@ class Chan(Receivable[T]):
                 return self._front.popleft()
             except IndexError:
                 pass
-        return _recv(self._c, self._items, NOWAIT)  # type: ignore[no-any-return]
+        return _recv(self._c, self._items, NOWAIT)
 
     def _recv_around(self, timeout_ns: int) -> T:
         """recv, where what was received may come back."""
@@ -130,7 +130,7 @@ class Chan(Receivable[T]):
             except WouldBlock:
                 if not self._lent:
                     left = FOREVER if end is None else max(end - held.rt_now(), 0) or ALREADY_OVER
-                    return _recv(self._c, self._items, left)  # type: ignore[no-any-return]
+                    return _recv(self._c, self._items, left)
             except Closed:
                 if not self._lent and not self._front:
                     raise
@@ -142,13 +142,13 @@ class Chan(Receivable[T]):
         try:
             if self._front or self._lent:
                 return self._recv_around(FOREVER)
-            return _recv(self._c, self._items, FOREVER)  # type: ignore[no-any-return]
+            return _recv(self._c, self._items, FOREVER)
         except Closed:
             raise StopIteration from None
 
     def close(self) -> None:
-        """Closes it and wakes everybody who waits on it: senders raise Closed, receivers too once all is received. Closing
-        again does nothing.
+        """Closes it and wakes everybody who waits on it: senders raise Closed, receivers too once all is received.
+        Closing again does nothing.
         """
         _close(self._c)
 
@@ -168,19 +168,19 @@ class Chan(Receivable[T]):
         return (self._c, self._items, SEND if sends else RECEIVE, value)
 
     def _taken(self, value: Any, case: tuple[Any, ...]) -> T:
-        return value  # type: ignore[no-any-return]
+        return value
 
 
 class RawChan(Receivable[Any]):
     """A channel of plain memory, to be shared with goroutines in C: `pointer` is their `rt_chan *`.
 
-    `element` says what an element is: a number of bytes, and values are `bytes`; or a format of `struct`, such as "q" for
-    int64_t, and values are what that packs, one value by itself or a tuple.
+    `element` says what an element is: a number of bytes, and values are `bytes`; or a format of `struct`, such as "q"
+    for int64_t, and values are what that packs, one value by itself or a tuple.
     """
 
     __slots__ = ("_format", "_size")
 
-    def __init__(self, element: Union[int, str], capacity: int = 0, pointer: Optional[int] = None) -> None:
+    def __init__(self, element: int | str, capacity: int = 0, pointer: int | None = None) -> None:
         """With a pointer it stands for that channel, to which it adds a reference."""
         self._c = 0
         self._format = struct.Struct(element) if isinstance(element, str) else None
@@ -197,7 +197,7 @@ class RawChan(Receivable[Any]):
             self._c = held.rt_chan_ref(pointer)
 
     def __del__(self, _unref: Any = _unref) -> None:
-        if self._c:
+        if getattr(self, "_c", 0):
             _unref(self._c)
 
     @property
@@ -220,7 +220,7 @@ class RawChan(Receivable[Any]):
         values = self._format.unpack(packed)
         return values[0] if len(values) == 1 else values
 
-    def send(self, value: Any, timeout: Optional[float] = None) -> None:
+    def send(self, value: Any, timeout: float | None = None) -> None:
         """As Chan.send."""
         packed = self._pack(value)
         code = held.rt_chan_try_send(self._c, packed)
@@ -229,7 +229,7 @@ class RawChan(Receivable[Any]):
         if code:
             raise_code(code)
 
-    def _waits(self, value: Any, element: Any, timeout: Optional[float], sends: bool) -> int:
+    def _waits(self, value: Any, element: Any, timeout: float | None, sends: bool) -> int:
         """A send or receive that may have to wait, as a select of one: that handles signals on the main thread."""
         buffer = ctypes.create_string_buffer(element, self._size) if sends else element
         what = (SEND if sends else RECEIVE) | RAW
@@ -247,7 +247,7 @@ class RawChan(Receivable[Any]):
             raise_code(code)
         return True
 
-    def recv(self, timeout: Optional[float] = None) -> Any:
+    def recv(self, timeout: float | None = None) -> Any:
         buffer = ctypes.create_string_buffer(max(self._size, 1))
         code = held.rt_chan_try_recv(self._c, buffer)
         if code == AGAIN:
@@ -292,7 +292,7 @@ class Fed(Receivable[T]):
         self._c = pointer
         self._owner = owner
 
-    def recv(self, timeout: Optional[float] = None) -> T:
+    def recv(self, timeout: float | None = None) -> T:
         return self._taken(_recv(self._c, None, nanoseconds(timeout)), ())
 
     def try_recv(self) -> T:
@@ -305,7 +305,7 @@ class Fed(Receivable[T]):
 
     def _taken(self, value: Any, case: tuple[Any, ...]) -> T:
         """Times are seconds, as time.monotonic() has them."""
-        return value / 1e9  # type: ignore[no-any-return]
+        return value / 1e9
 
 
 AGAIN = -11
@@ -316,8 +316,8 @@ TIMED_OUT = -110
 class Selected(NamedTuple):
     """What a select came to."""
 
-    index: int
-    """Which case went; -1: none, and `default` was wanted."""
+    case: int
+    """Which one went, by its index; -1: none, and `default` was wanted."""
     value: Any
     """What was received; None for a send, and from a closed channel."""
     open: bool
@@ -327,11 +327,11 @@ class Selected(NamedTuple):
 Case = Union[Receivable[Any], "tuple[Any, Any]"]
 
 
-def select(cases: Sequence[Case], timeout: Optional[float] = None, default: bool = False) -> Selected:
-    """Performs one of several receives and sends: one that can go at once, each of those as likely as the others, or else the
-    first that can. A case is a channel, to receive from it, or a pair `(channel, value)`, to send.
+def select(cases: Sequence[Case], timeout: float | None = None, default: bool = False) -> Selected:
+    """Performs one of several receives and sends: one that can go at once, each of those as likely as the others, or
+    else the first that can. A case is a channel, to receive from it, or a pair `(channel, value)`, to send.
 
-    With `default` it never waits, and answers the index -1 if none can go. Raises TimeoutError after `timeout` seconds,
+    With `default` it never waits, and answers the case -1 if none can go. Raises TimeoutError after `timeout` seconds,
     Closed if the case that goes sends to a closed channel.
     """
     for case in cases:
@@ -340,7 +340,7 @@ def select(cases: Sequence[Case], timeout: Optional[float] = None, default: bool
     return select_in_library(cases, timeout, default)
 
 
-def select_in_library(cases: Sequence[Case], timeout: Optional[float] = None, default: bool = False) -> Selected:
+def select_in_library(cases: Sequence[Case], timeout: float | None = None, default: bool = False) -> Selected:
     """select, but for values that were given back."""
     entries: list[Any] = []
     for case in cases:
@@ -365,7 +365,7 @@ def _selected(cases: Sequence[Case], entries: list[Any], answer: Any, default: b
     return Selected(index, case._taken(value, tuple(entries[4 * index : 4 * index + 4])), True)
 
 
-def _select_around(cases: Sequence[Case], timeout: Optional[float], default: bool) -> Selected:
+def _select_around(cases: Sequence[Case], timeout: float | None, default: bool) -> Selected:
     """select, where what was received from one of the channels may come back."""
     from ._go import sleep
 
@@ -394,4 +394,3 @@ def _select_around(cases: Sequence[Case], timeout: Optional[float], default: boo
         if end is not None and held.rt_now() >= end:
             raise TimeoutError("the timeout is over")
         sleep(0.001)
-

@@ -56,7 +56,8 @@ def raise_code(code: int) -> NoReturn:
         raise ValueError("an argument that can't be")
     if code == -errno.EPERM:
         raise RuntimeError(
-            "not from here: the call would wait while its thread holds Python's lock (the GIL), as in a function called "
-            "through ctypes.PyDLL; or only the library feeds this channel; or what is to be unlocked is not locked"
+            "not from here: the call would wait while its thread holds Python's lock (the GIL), as in a function "
+            "called through ctypes.PyDLL; or only the library feeds this channel; or what is to be unlocked is not "
+            "locked"
         )
     raise OSError(-code, os.strerror(-code))

@@ -1,12 +1,12 @@
 """The end of the interpreter, and forks.
 
-*Exit.* While Python is being finalized no goroutine may run it: a thread that asks for Python's lock then is ended in the
-middle of whatever it does. So before that the thread of the goroutines is brought to rest, for good. A goroutine that waits
-never goes on. One that computes is interrupted by SystemExit, and comes to rest when it next waits or ends; what it is in the
-middle of has a second for that.
+*Exit.* While Python is being finalized no goroutine may run it: a thread that asks for Python's lock then is ended in
+the middle of whatever it does. So before that the thread of the goroutines is brought to rest, for good. A goroutine
+that waits never goes on. One that computes is interrupted by SystemExit, and comes to rest when it next waits or
+ends; what it is in the middle of has a second for that.
 
-*Fork.* The child has no goroutines: queue, runners and threads are forgotten. A child forked on a goroutine stands on that
-goroutine's stack; it may use Python as it likes, but start nothing here.
+*Fork.* The child has no goroutines: queue, runners and threads are forgotten. A child forked on a goroutine stands on
+that goroutine's stack; it may use Python as it likes, but start nothing here.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _inside = False
 
 
 def _at_exit() -> None:
-    _go.closing = True
+    _go.close()
     if not _go.started or _go.forked_inside:
         return
     shim["close"]()

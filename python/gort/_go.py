@@ -1,7 +1,8 @@
 """Goroutines that run Python functions.
 
-A thread state of Python's costs far more than a goroutine, so functions are not given one each. *Runners*, goroutines of
-the library, take them from a queue, one after the other. As many runners exist as functions have begun and not ended.
+A thread state of Python's costs far more than a goroutine, so functions are not given one each. *Runners*, goroutines
+of the library, take them from a queue, one after the other. As many runners exist as functions have begun and not
+ended.
 
 Who starts the next runner. `_on_way` says that a runner was woken or made and has not looked at the queue yet.
 
@@ -10,8 +11,9 @@ Who starts the next runner. `_on_way` says that a runner was woken or made and h
     2 _on_way? else summon one       2 look at the queue; if more is there than it takes: _on_way? else summon one
 
 So what is in the queue always has a runner on its way to it, also while the function that a runner has taken waits or
-computes. A runner that finds nothing puts itself on the idle list and looks once more before it waits; whoever takes it off
-that list wakes it, once. These are single operations on a deque and a list, which Python makes one after the other.
+computes. A runner that finds nothing puts itself on the idle list and looks once more before it waits; whoever takes
+it off that list wakes it, once. These are single operations on a deque and a list, which Python makes one after the
+other.
 
 What belongs to a thread is the goroutine's here: context variables run in a copy of the spawner's, `threading.local` is
 cleared between two functions.
@@ -19,6 +21,7 @@ cleared between two functions.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import signal
@@ -27,10 +30,10 @@ import threading
 from collections import deque
 from contextvars import Context as Variables
 from contextvars import copy_context
-from typing import Any, Callable, Generic, Optional, TypeVar
+from typing import Any, Callable, Generic, NoReturn, TypeVar
 
 from ._errors import Canceled, TimeoutError
-from ._lib import SEMAPHORE, Signal, duration, nanoseconds, shim
+from ._lib import Signal, duration, nanoseconds, shim
 
 T = TypeVar("T")
 
@@ -55,7 +58,10 @@ started = False
 closing = False
 """The interpreter ends: nothing starts any more."""
 forked_inside = False
-"""A child that was forked on a goroutine: it has no runtime, and stands on a stack of the old one's."""
+"""A child that was forked on a goroutine: it has no runtime, and stands on a stack of the old one's. It ends with the
+function that it was forked in."""
+refused: Exception | None = None
+"""What `go` raises instead: one of the two is so."""
 
 
 class Goroutine:
@@ -66,12 +72,12 @@ class Goroutine:
     def __init__(self, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         self.id: int = next(_numbers)
         """Its number: no other goroutine of the process has it."""
-        self._fn: Optional[Callable[..., Any]] = fn
+        self._fn: Callable[..., Any] | None = fn
         self._args = args
         self._kwargs = kwargs
-        self._variables: Optional[Variables] = copy_context()
-        self._name: Optional[str] = None
-        self._joiners: Optional[list[Signal]] = None
+        self._variables: Variables | None = copy_context()
+        self._name: str | None = None
+        self._joiners: list[Signal] | None = None
         self._done = False
 
     @property
@@ -88,7 +94,7 @@ class Goroutine:
         """Whether it has ended."""
         return self._done
 
-    def join(self, timeout: Optional[float] = None) -> None:
+    def join(self, timeout: float | None = None) -> None:
         """Waits until it has ended; raises gort.TimeoutError if that takes longer."""
         if self._done:
             return
@@ -112,9 +118,11 @@ class Goroutine:
 
 
 def go(fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Goroutine:
-    """Runs a function as a goroutine. Those that are ready go on in turn, and so do all others whenever one waits in a call
-    of gort. An exception that leaves the function goes to threading.excepthook.
+    """Runs a function as a goroutine. Those that are ready go on in turn, and so do all others whenever one waits in
+    a call of gort. An exception that leaves the function goes to threading.excepthook.
     """
+    if refused is not None:
+        raise refused
     g = Goroutine(fn, args, kwargs)
     _queue.append(g)
     if not _on_way:
@@ -132,10 +140,6 @@ def go(fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Goroutine:
 def _summon() -> None:
     """Wakes or makes a runner."""
     global _on_way, started
-    if closing:
-        raise Canceled("the interpreter ends")
-    if forked_inside:
-        raise RuntimeError("this process was forked on a goroutine: it can only exec or exit")
     _on_way = True
     try:
         _idle.pop().set()
@@ -197,7 +201,11 @@ def _run_queue() -> None:
             try:
                 g._variables.run(g._fn, *g._args, **g._kwargs)  # type: ignore[union-attr,arg-type]
             except BaseException:
+                if forked_inside:
+                    _leave()
                 _report(g)
+            if forked_inside:
+                _leave()
             # What it was called with goes with it, before anybody is told that it has ended.
             g._fn = g._variables = None
             g._args = ()
@@ -226,18 +234,35 @@ def _report(g: Goroutine) -> None:
     if closing and kind is SystemExit:
         return
     try:
-        args = threading.ExceptHookArgs((kind, value, trace and trace.tb_next, g))  # type: ignore[arg-type]
+        args = threading.ExceptHookArgs((kind, value, trace and trace.tb_next, g))
         threading.excepthook(args)
     except BaseException:
-        try:
-            sys.excepthook(*sys.exc_info())  # type: ignore[arg-type]
-        except BaseException:
-            pass  # nobody is left who could be told
+        # If that fails too, nobody is left who could be told.
+        with contextlib.suppress(BaseException):
+            sys.excepthook(*sys.exc_info())
     finally:
         del kind, value, trace
 
 
-def current() -> Optional[Goroutine]:
+def _leave() -> NoReturn:
+    """Ends a child that was forked on a goroutine, as the end of its main program would."""
+    kind, value, _ = sys.exc_info()
+    code: Any = 0
+    if isinstance(value, SystemExit):
+        code = value.code
+        if code is not None and not isinstance(code, int):
+            print(code, file=sys.stderr)
+            code = 1
+    elif kind is not None:
+        sys.excepthook(*sys.exc_info())
+        code = 1
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(Exception):
+            stream.flush()
+    os._exit((code or 0) & 0xFF)
+
+
+def current() -> Goroutine | None:
     """The goroutine that calls; None on a plain thread."""
     return _running.get(_goid())
 
@@ -261,13 +286,15 @@ class _Result(Generic[T]):
     __slots__ = ("error", "value")
 
     def __init__(self) -> None:
-        self.error: Optional[BaseException] = None
-        self.value: Optional[T] = None
+        self.error: BaseException | None = None
+        self.value: T | None = None
 
     def fill(self, fn: Callable[..., T], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         try:
             self.value = fn(*args, **kwargs)
         except BaseException as error:
+            if forked_inside:
+                raise
             self.error = error
 
     def get(self) -> T:
@@ -276,13 +303,14 @@ class _Result(Generic[T]):
                 raise self.error
             return self.value  # type: ignore[return-value]
         finally:
-            # The traceback holds this frame.
-            self.error = None
+            # The runner may hold this object a moment longer; and the traceback holds this frame.
+            self.value = self.error = None
 
 
 def run(main: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:
-    """Runs a function as a goroutine and waits for it: answers what it returns, raises what it raises. Other goroutines go on
-    after that. Called on the main thread it handles signals meanwhile, as they come: Ctrl-C raises KeyboardInterrupt here.
+    """Runs a function as a goroutine and waits for it: answers what it returns, raises what it raises. Other
+    goroutines go on after that. Called on the main thread it handles signals meanwhile, as they come: Ctrl-C raises
+    KeyboardInterrupt here.
     """
     if _goid():
         raise RuntimeError("gort.run is for plain threads: a goroutine calls the function, or starts it by gort.go")
@@ -295,8 +323,8 @@ def run(main: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:
 
 
 def _run_on_main(result: _Result[T], main: Callable[..., T], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-    # What wakes this thread is a byte in a pipe: zero from the goroutine's end, others from Python's handler of signals,
-    # whichever thread that runs on. Whoever of the two sides leaves last closes the pipe.
+    # What wakes this thread is a byte in a pipe: zero from the goroutine's end, others from Python's handler of
+    # signals, whichever thread that runs on. Whoever of the two sides leaves last closes the pipe.
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
     sides = [reader, writer]
@@ -310,14 +338,14 @@ def _run_on_main(result: _Result[T], main: Callable[..., T], args: tuple[Any, ..
 
     def body() -> None:
         nonlocal overflow
+        result.fill(main, args, kwargs)
+        if forked_inside:
+            return  # the pipe is the parent's
         try:
-            result.fill(main, args, kwargs)
-        finally:
-            try:
-                os.write(writer, b"\0")
-            except BlockingIOError:
-                overflow = True  # then there is something to read
-            leave()
+            os.write(writer, b"\0")
+        except BlockingIOError:
+            overflow = True  # then there is something to read
+        leave()
 
     former = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
     try:
@@ -335,17 +363,25 @@ def _run_on_main(result: _Result[T], main: Callable[..., T], args: tuple[Any, ..
 
 def _pass_on(fd: int, signals: bytes) -> None:
     """Tells whoever wanted to be woken by signals before."""
-    try:
+    # As Python itself does when that is full.
+    with contextlib.suppress(OSError):
         os.write(fd, signals)
-    except OSError:
-        pass  # as Python itself does when that is full
 
 
 def forked(inside: bool) -> None:
     """In a child: there are no goroutines."""
-    global _on_way, forked_inside, started
+    global _on_way, forked_inside, refused, started
     _queue.clear()
     _idle.clear()
     _running.clear()
     _on_way = started = False
     forked_inside = inside
+    if inside:
+        refused = RuntimeError("this process was forked on a goroutine: it can only exec or exit")
+
+
+def close() -> None:
+    """The interpreter ends."""
+    global closing, refused
+    closing = True
+    refused = Canceled("the interpreter ends")

@@ -9,7 +9,7 @@ import ctypes
 import os
 import sys
 from ctypes import c_char_p, c_int, c_int64, c_size_t, c_uint64, c_void_p
-from typing import Any, Callable, Optional
+from typing import Any, Callable
 
 from ._errors import raise_code
 
@@ -120,18 +120,18 @@ def _attach() -> dict[str, Callable[..., Any]]:
 shim = _attach()
 
 
-def nanoseconds(seconds: Optional[float]) -> int:
+def nanoseconds(seconds: float | None) -> int:
     """A timeout for the library. None: for ever. Zero or less is over already, but what can go at once goes."""
     if seconds is None:
         return FOREVER
     if seconds <= 0:
         return ALREADY_OVER
-    return max(1, min(int(seconds * 1e9), _LONGEST))
+    return _LONGEST if seconds > 9e9 else max(1, int(seconds * 1e9))
 
 
 def duration(seconds: float) -> int:
     """A time to sleep, or until a timer."""
-    return max(0, min(int(seconds * 1e9), _LONGEST))
+    return _LONGEST if seconds > 9e9 else max(0, int(seconds * 1e9))
 
 
 def check(code: int) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from typing import Any, Iterator, Optional
+from typing import Any, Iterator
 
 from ._errors import raise_code
 from ._lib import check, held, lib, nanoseconds, shim
@@ -46,8 +46,10 @@ class Descriptor:
             # Nobody waits on it, since that would hold this object.
             lib.rt_close(fd)
 
-    def set_deadline(self, seconds: Optional[float], read: bool = True, write: bool = True) -> None:
-        """Calls that read, or write, raise TimeoutError from `seconds` from now on; None: never. Until it is set anew."""
+    def set_deadline(self, seconds: float | None, read: bool = True, write: bool = True) -> None:
+        """Calls that read, or write, raise TimeoutError from `seconds` from now on; None: never. Until it is set
+        anew.
+        """
         at = 0 if seconds is None else max(held.rt_now() + max(nanoseconds(seconds), 0), 1)
         check(held.rt_fd_set_deadline(self._fd, (READ if read else 0) | (WRITE if write else 0), min(at, 2**63 - 1)))
 
@@ -81,15 +83,15 @@ class Conn(Descriptor):
 
     def recv(self, most: int = 65536) -> bytes:
         """Bytes, at least one and at most `most`, once there are some; b"" at the end."""
-        return _recv(self._fd, most)  # type: ignore[no-any-return]
+        return _recv(self._fd, most)
 
     def recv_into(self, buffer: Any) -> int:
         """Reads into a buffer; answers how many bytes, 0 at the end."""
-        return _recv_into(self._fd, buffer)  # type: ignore[no-any-return]
+        return _recv_into(self._fd, buffer)
 
     def send(self, data: Any) -> int:
         """Writes some of the bytes; answers how many."""
-        return _send(self._fd, data)  # type: ignore[no-any-return]
+        return _send(self._fd, data)
 
     def sendall(self, data: Any) -> None:
         """Writes all of the bytes."""
@@ -119,7 +121,7 @@ class Listener(Descriptor):
 
     def accept(self) -> Conn:
         """The next connection."""
-        return Conn._of(_accept(self._fd))  # type: ignore[no-any-return]
+        return Conn._of(_accept(self._fd))
 
     @property
     def port(self) -> int:
@@ -147,26 +149,28 @@ def _system(code: int) -> int:
 
 
 def listen(address: str, backlog: int = 0) -> Listener:
-    """Listens for TCP connections: "host:port", "[IPv6]:port", or ":port" for all addresses; port 0: any that is free."""
-    return Listener._of(_system(lib.rt_tcp_listen(address.encode(), backlog)))  # type: ignore[no-any-return]
+    """Listens for TCP connections: "host:port", "[IPv6]:port", or ":port" for all addresses; port 0: any that is
+    free.
+    """
+    return Listener._of(_system(lib.rt_tcp_listen(address.encode(), backlog)))
 
 
-def dial(address: str, timeout: Optional[float] = None) -> Conn:
+def dial(address: str, timeout: float | None = None) -> Conn:
     """Connects by TCP: "host:port"."""
-    return Conn._of(_system(lib.rt_tcp_dial(address.encode(), nanoseconds(timeout))))  # type: ignore[no-any-return]
+    return Conn._of(_system(lib.rt_tcp_dial(address.encode(), nanoseconds(timeout))))
 
 
-def wait_readable(fd: Any, timeout: Optional[float] = None) -> None:
+def wait_readable(fd: Any, timeout: float | None = None) -> None:
     """Waits until a descriptor, or an object with fileno(), has something to read; raises TimeoutError."""
     _wait(fd, READ, timeout)
 
 
-def wait_writable(fd: Any, timeout: Optional[float] = None) -> None:
+def wait_writable(fd: Any, timeout: float | None = None) -> None:
     """Waits until a descriptor, or an object with fileno(), has room for writing; raises TimeoutError."""
     _wait(fd, WRITE, timeout)
 
 
-def _wait(fd: Any, events: int, timeout: Optional[float]) -> None:
+def _wait(fd: Any, events: int, timeout: float | None) -> None:
     number = fd if isinstance(fd, int) else fd.fileno()
     code = lib.rt_fd_wait(number, events, nanoseconds(timeout))
     if code < 0:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import Any, Callable, Optional
+from typing import Any, Callable
 
 from ._chan import Fed
 from ._errors import Canceled, TimeoutError
@@ -28,18 +28,19 @@ class Context:
 
     __slots__ = ("__weakref__", "_cause", "_ctx", "_parent", "done")
 
+    _ctx: int
+
     def __init__(
-        self, parent: Optional[Context] = None, *, timeout: Optional[float] = None, deadline: Optional[float] = None
+        self, parent: Context | None = None, *, timeout: float | None = None, deadline: float | None = None
     ) -> None:
         """A timeout is in seconds from now, a deadline as time.monotonic() has it; the earlier one counts."""
-        self._ctx = 0
         self._parent = parent
-        self._cause: Optional[BaseException] = None
+        self._cause: BaseException | None = None
         times = []
         if timeout is not None:
             times.append(held.rt_now() + duration(timeout))
         if deadline is not None:
-            times.append(max(int(deadline * 1e9), 1))
+            times.append(max(duration(deadline), 1))
         above = parent._ctx if parent is not None else None
         if times:
             self._ctx = held.rt_ctx_with_deadline(above, min(*times, 2**63 - 1)) or 0
@@ -51,16 +52,16 @@ class Context:
         """Closed when the context ends: `ctx.done.recv()` waits for that, and it may be a case of a select."""
 
     def __del__(self, _unref: Any = held.rt_ctx_unref) -> None:
-        if self._ctx:
+        if getattr(self, "_ctx", 0):
             _unref(self._ctx)
 
-    def cancel(self, cause: Optional[BaseException] = None) -> None:
+    def cancel(self, cause: BaseException | None = None) -> None:
         """Ends it and all contexts below it, unless it is over."""
         if cause is not None and self._cause is None and not held.rt_ctx_err(self._ctx):
             self._cause = cause
         held.rt_ctx_cancel(self._ctx, 0)
 
-    def error(self) -> Optional[Exception]:
+    def error(self) -> Exception | None:
         """None while it goes on; else a TimeoutError or Canceled that says why it is over."""
         code = held.rt_ctx_err(self._ctx)
         if code == 0:
@@ -68,11 +69,11 @@ class Context:
         return TimeoutError("the deadline is over") if code == -110 else Canceled("the context was cancelled")
 
     @property
-    def cause(self) -> Optional[BaseException]:
+    def cause(self) -> BaseException | None:
         """Why it is over: what was given to cancel, here or above; else as error()."""
         if not held.rt_ctx_err(self._ctx):
             return None
-        at: Optional[Context] = self
+        at: Context | None = self
         while at is not None:
             if at._cause is not None:
                 return at._cause
@@ -80,7 +81,7 @@ class Context:
         return self.error()
 
     @property
-    def deadline(self) -> Optional[float]:
+    def deadline(self) -> float | None:
         """When it ends by itself, as time.monotonic() has it; None: never."""
         ns = held.rt_ctx_deadline(self._ctx)
         return None if ns == FOREVER else ns / 1e9
@@ -111,19 +112,19 @@ class _Reference:
 
 
 class Group:
-    """Goroutines of one task. The first exception cancels `ctx`, and `wait` raises it once all have ended. A `with` statement
-    waits at its end; an exception in it cancels the others.
+    """Goroutines of one task. The first exception cancels `ctx`, and `wait` raises it once all have ended. A `with`
+    statement waits at its end; an exception in it cancels the others.
     """
 
     __slots__ = ("_all", "_error", "_lock", "_units", "ctx")
 
-    def __init__(self, parent: Optional[Context] = None, limit: Optional[int] = None) -> None:
+    def __init__(self, parent: Context | None = None, limit: int | None = None) -> None:
         """With a limit, `go` waits while so many are there."""
         self.ctx = Context(parent)
         """What its functions should heed."""
         self._all = WaitGroup()
         self._units = Semaphore(limit) if limit is not None else None
-        self._error: Optional[BaseException] = None
+        self._error: BaseException | None = None
         self._lock = threading.Lock()
 
     def go(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Goroutine:
@@ -167,7 +168,7 @@ class Group:
     def __enter__(self) -> Group:
         return self
 
-    def __exit__(self, kind: object, error: Optional[BaseException], trace: object) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if error is not None:
             self.ctx.cancel(error)
             self._all.wait()

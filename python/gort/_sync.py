@@ -1,9 +1,11 @@
-"""Locks and counts. On a goroutine their waits let others run; on a plain thread they block it, with Python's lock released."""
+"""Locks and counts. On a goroutine their waits let others run; on a plain thread they block it, with Python's lock
+released.
+"""
 
 from __future__ import annotations
 
 import threading
-from typing import Any, Callable, Optional
+from typing import Any, Callable
 
 from ._errors import raise_code
 from ._go import Goroutine, go
@@ -20,7 +22,7 @@ class Mutex(Memory):
     def __init__(self) -> None:
         super().__init__(2)
 
-    def lock(self, timeout: Optional[float] = None) -> None:
+    def lock(self, timeout: float | None = None) -> None:
         """Locks it, waiting until it is free; raises TimeoutError after `timeout` seconds."""
         code = _wait(MUTEX, self.at, FOREVER if timeout is None else nanoseconds(timeout))
         if code:
@@ -46,7 +48,9 @@ class Mutex(Memory):
 
 
 class RLock:
-    """A lock that its holder, a goroutine or a plain thread, may lock again. threading.RLock takes all goroutines for one."""
+    """A lock that its holder, a goroutine or a plain thread, may lock again. threading.RLock takes all goroutines for
+    one.
+    """
 
     __slots__ = ("_depth", "_holder", "_mutex")
 
@@ -55,7 +59,7 @@ class RLock:
         self._holder = 0
         self._depth = 0
 
-    def lock(self, timeout: Optional[float] = None) -> None:
+    def lock(self, timeout: float | None = None) -> None:
         """As Mutex.lock; the holder has it again at once."""
         me = _goid() or -threading.get_ident()
         if self._holder != me:
@@ -95,8 +99,8 @@ class _Reading:
 
 
 class RWMutex(Memory):
-    """A lock that many may hold for reading (`with lock.reading():`), or one for writing (`with lock:`). A writer that waits
-    holds back new readers.
+    """A lock that many may hold for reading (`with lock.reading():`), or one for writing (`with lock:`). A writer
+    that waits holds back new readers.
     """
 
     __slots__ = ()
@@ -137,7 +141,7 @@ class Semaphore(Memory):
         super().__init__(4)
         check(held.rt_sema_init(self.at, units))
 
-    def acquire(self, timeout: Optional[float] = None) -> None:
+    def acquire(self, timeout: float | None = None) -> None:
         """Takes a unit; raises TimeoutError after `timeout` seconds."""
         check(_wait(SEMAPHORE, self.at, nanoseconds(timeout)))
 
@@ -182,7 +186,7 @@ class WaitGroup(Memory):
         finally:
             self.done()
 
-    def wait(self, timeout: Optional[float] = None) -> None:
+    def wait(self, timeout: float | None = None) -> None:
         """Waits until the count is zero; raises TimeoutError after `timeout` seconds."""
         check(_wait(WAITGROUP, self.at, nanoseconds(timeout)))
 
@@ -191,4 +195,3 @@ class WaitGroup(Memory):
 
     def __exit__(self, *_: object) -> None:
         self.wait()
-

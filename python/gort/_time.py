@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import Any, Callable, Optional
+from typing import Any, Callable
 
 from ._chan import Fed
 from ._go import Goroutine, go
@@ -16,16 +16,15 @@ class Timer(Fed[float]):
     __slots__ = ("_timer",)
 
     def __init__(self, seconds: float) -> None:
-        self._timer = 0
         self._timer = self._make(duration(seconds)) or 0
         if not self._timer:
             raise MemoryError("no memory is left for a timer")
         super().__init__(held.rt_timer_chan(self._timer), None)
 
-    _make: Callable[[int], Optional[int]] = staticmethod(held.rt_timer_new)
+    _make: Callable[[int], int | None] = staticmethod(held.rt_timer_new)
 
     def __del__(self, _free: Any = held.rt_timer_free) -> None:
-        if self._timer:
+        if getattr(self, "_timer", 0):
             _free(self._timer)
 
     def stop(self) -> bool:

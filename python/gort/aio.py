@@ -2,10 +2,11 @@
 
 What need not wait is done at once, on the loop's thread. Else a goroutine does the waiting, and tells the loop.
 
-A task may be cancelled at any moment, also between the goroutine's receive and the moment when the task sees the value. So the
-value stands in a box until the task takes it out. If the task was cancelled, whoever finds the value in the box gives it back:
-to a receiver that waits, or to the front of the channel (`Chan._front`), where the next receive finds it. `_lent` counts
-receives whose value may come back: a receiver that finds the channel closed waits until they have decided.
+A task may be cancelled at any moment, also between the goroutine's receive and the moment when the task sees the
+value. So the value stands in a box until the task takes it out. If the task was cancelled, whoever finds the value in
+the box gives it back: to a receiver that waits, or to the front of the channel (`Chan._front`), where the next
+receive finds it. `_lent` counts receives whose value may come back: a receiver that finds the channel closed waits
+until they have decided.
 """
 
 from __future__ import annotations
@@ -55,8 +56,8 @@ def _lend(channel: Chan[Any], n: int) -> None:
 
 
 async def recv(channel: Receivable[T]) -> T:
-    """Receives from a channel. Raises Closed as its recv does. If the task is cancelled no value is lost. With a channel that
-    is no Chan it asks again and again, up to a hundred times a second.
+    """Receives from a channel. Raises Closed as its recv does. If the task is cancelled no value is lost. With a
+    channel that is no Chan it asks again and again, up to a hundred times a second.
     """
     try:
         return channel.try_recv()
@@ -82,7 +83,7 @@ async def recv(channel: Receivable[T]) -> T:
     _lend(channel, -1)
     if is_error:
         raise value
-    return value  # type: ignore[no-any-return]
+    return value
 
 
 def _receive(channel: Chan[Any], wait: _Wait) -> None:
@@ -90,7 +91,7 @@ def _receive(channel: Chan[Any], wait: _Wait) -> None:
     try:
         # Around _lent, which is this wait's own.
         answer = select_in_library([channel, wait.stop])
-        if answer.index == 1:
+        if answer.case == 1:
             wait.box.append((True, asyncio.CancelledError()))
         elif answer.open:
             wait.box.append((False, answer.value))
@@ -139,8 +140,8 @@ def _hand_over(channel: Chan[Any], value: Any) -> bool:
 
 
 async def send(channel: Chan[T] | RawChan, value: T) -> None:
-    """Sends to a channel. Raises Closed as its send does. If the task is cancelled the value was sent or it was not; with
-    a RawChan as in recv.
+    """Sends to a channel. Raises Closed as its send does. If the task is cancelled the value was sent or it was not;
+    with a RawChan as in recv.
     """
     if channel.try_send(value):
         return
