@@ -15,7 +15,7 @@ import atexit
 import os
 import time
 
-from . import _blocking, _go
+from . import _blocking, _go, aio
 from ._lib import shim
 
 PATIENCE = 1.0
@@ -51,6 +51,7 @@ def _in_child() -> None:
     shim["forked"]()
     _go.forked(_inside)
     _blocking.forked()
+    aio.forked()
 
 
 atexit.register(_at_exit)

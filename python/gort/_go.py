@@ -370,7 +370,8 @@ def _pass_on(fd: int, signals: bytes) -> None:
 
 def forked(inside: bool) -> None:
     """In a child: there are no goroutines."""
-    global _on_way, forked_inside, refused, started
+    global _joining, _on_way, forked_inside, refused, started
+    _joining = threading.Lock()  # somebody may have held it
     _queue.clear()
     _idle.clear()
     _running.clear()

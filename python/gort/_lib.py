@@ -112,7 +112,11 @@ def _attach() -> dict[str, Callable[..., Any]]:
     namespace: dict[str, Callable[..., Any]] = {}
     code = _held.gort_py_attach(namespace, raise_code)
     if code:
-        reason = {1: "this Python lacks a function", 2: "thread states are kept in an unknown place"}
+        reason = {
+            1: "this Python lacks a function",
+            2: "thread states are kept in an unknown place",
+            4: "only the main interpreter can use it",
+        }
         raise ImportError(f"gort: {reason.get(code, 'the shim cannot be set up')}")
     return namespace
 

@@ -55,6 +55,12 @@ def _lend(channel: Chan[Any], n: int) -> None:
         channel._lent += n
 
 
+def forked() -> None:
+    """In a child: somebody may have held it."""
+    global _lock
+    _lock = threading.Lock()
+
+
 async def recv(channel: Receivable[T]) -> T:
     """Receives from a channel. Raises Closed as its recv does. If the task is cancelled no value is lost. With a
     channel that is no Chan it asks again and again, up to a hundred times a second.

@@ -7,6 +7,7 @@ import io
 import sys
 import threading
 import time
+import traceback
 import unittest
 import weakref
 from contextlib import redirect_stderr
@@ -313,6 +314,21 @@ class Go(Case):
         self.assertEqual(sum(counts.recv(timeout=60) for _ in range(2000)), 2000)
         for thread in threads:
             thread.join()
+
+    @goroutine
+    def test_python_shows_the_frames_of_each(self):
+        def waits_here():
+            gate.recv()
+
+        gate = gort.Chan()
+        goroutines = [gort.go(waits_here) for _ in range(10)]
+        gort.sleep(0.001)
+        frames = [traceback.extract_stack(frame) for frame in sys._current_frames().values()]
+        self.assertEqual(sum("waits_here" in {entry.name for entry in stack} for stack in frames), 10)
+        gate.close()
+        self.expect_reports = 10
+        for g in goroutines:
+            g.join()
 
     @goroutine
     def test_trace_functions_see_goroutines(self):

@@ -25,11 +25,16 @@ pub extern "C" fn gort_py_abi() -> c_int {
 }
 
 /// Puts the shim's functions into `namespace`, a dict. `fail` raises what a code of the library means. Called through PyDLL.
-/// Answers 0; 1: this Python lacks something; 2: the slot of thread states was not found; 3: Python has an exception.
+/// Answers 0; 1: this Python lacks something; 2: the slot of thread states was not found; 3: Python has an exception;
+/// 4: it is not the main interpreter that asks.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gort_py_attach(namespace: *mut c_void, fail: *mut c_void) -> c_int {
     if !table::load() {
         return 1;
+    }
+    // SAFETY: the caller holds Python's lock.
+    if unsafe { (table::py().PyInterpreterState_Get)() != (table::py().PyInterpreterState_Main)() } {
+        return 4;
     }
     if !state::find_slot() {
         return 2;

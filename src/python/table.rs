@@ -86,6 +86,7 @@ table! {
     PyEval_SaveThread: unsafe extern "C" fn() -> State;
     PyExc_TypeError: *const Object;
     PyInterpreterState_Get: unsafe extern "C" fn() -> *mut c_void;
+    PyInterpreterState_Main: unsafe extern "C" fn() -> *mut c_void;
     PyList_GetItem: unsafe extern "C" fn(Object, isize) -> Object;
     PyList_Size: unsafe extern "C" fn(Object) -> isize;
     PyLong_AsLongLong: unsafe extern "C" fn(Object) -> c_longlong;
