@@ -4,10 +4,13 @@
 //! * `state`: a thread state of Python's for each goroutine, and the gate that closes when Python ends.
 //! * `runner`: goroutines that run Python.
 //! * `locals`: what belongs to a thread, between two functions of a runner.
-//! * `calls`: built-in functions for what is called often: channels, waits, sockets. They release Python's lock only where they
-//!   must wait, and cost a fifth of a call through ctypes.
+//! * `calls`, `channels`, `descriptors`: built-in functions for what is called often. They release Python's lock only where they
+//!   must wait, and cost a fifth of a call through ctypes. `args` is what they share.
 
+mod args;
 mod calls;
+mod channels;
+mod descriptors;
 mod locals;
 mod runner;
 mod state;
