@@ -8,7 +8,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-versions=(3.9 3.11 3.12 3.13)
+versions=(3.9 3.10 3.11 3.12 3.13)
 most=2
 folder=$PWD/target/python
 mkdir -p "$folder"
