@@ -318,11 +318,12 @@ class Go(Case):
     @goroutine
     def test_python_shows_the_frames_of_each(self):
         def waits_here():
+            started.append(1)
             gate.recv()
 
-        gate = gort.Chan()
+        gate, started = gort.Chan(), []
         goroutines = [gort.go(waits_here) for _ in range(10)]
-        gort.sleep(0.001)
+        wait_until(lambda: len(started) == 10)
         frames = [traceback.extract_stack(frame) for frame in sys._current_frames().values()]
         self.assertEqual(sum("waits_here" in {entry.name for entry in stack} for stack in frames), 10)
         gate.close()
@@ -338,14 +339,15 @@ class Go(Case):
             called.append(frame.f_code.co_name)
 
         def traced():
+            started.append(1)
             gate.recv()
 
-        gate = gort.Chan()
+        gate, started = gort.Chan(), []
         threading.settrace(trace)
         try:
             # So many that a fresh runner is among them.
             goroutines = [gort.go(traced) for _ in range(300)]
-            gort.sleep(0.05)
+            wait_until(lambda: len(started) == 300)
         finally:
             threading.settrace(None)
         for _ in goroutines:
