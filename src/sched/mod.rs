@@ -40,6 +40,7 @@ pub mod attention;
 pub mod bias;
 pub mod home;
 pub mod idle;
+pub mod next;
 pub mod park;
 pub mod runq;
 pub mod state;

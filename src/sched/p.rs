@@ -7,9 +7,11 @@
 use super::g::G;
 use super::list::GList;
 use super::m::M;
+use super::next::Next;
 use super::records;
 use super::runq::{self, RunQueue};
 use super::timers::Timers;
+use crate::sys::barrier;
 use crate::sys::stack::{self, Class, Stack};
 use std::cell::Cell;
 use std::sync::atomic::{AtomicI32, AtomicI64, AtomicPtr, AtomicU32, AtomicU64, Ordering::*};
@@ -32,7 +34,7 @@ pub struct P {
     /// The M that runs it, for the monitor; null while idle.
     pub m: AtomicPtr<M>,
     /// The goroutine made ready last: runs next, in its predecessor's time slice.
-    runnext: AtomicPtr<G>,
+    runnext: Next<G>,
     queue: RunQueue,
     /// Rises for each goroutine that gets a time slice of its own.
     pub tick: AtomicU32,
@@ -172,7 +174,7 @@ impl P {
             index,
             held: Cell::new(false),
             m: AtomicPtr::new(std::ptr::null_mut()),
-            runnext: AtomicPtr::new(std::ptr::null_mut()),
+            runnext: Next::new(barrier::is_cheap()),
             queue: RunQueue::new(),
             tick: AtomicU32::new(0),
             switches: AtomicU64::new(0),
@@ -200,32 +202,26 @@ impl P {
     /// Makes `g` the next to run, and answers the one that was.
     #[inline]
     pub fn swap_next(&self, g: &'static G) -> Option<&'static G> {
-        let old = self.runnext.swap(std::ptr::from_ref(g).cast_mut(), AcqRel);
         // SAFETY: runnext holds a record's address or null; records are never unmapped.
-        unsafe { old.as_ref() }
+        unsafe { self.runnext.swap(std::ptr::from_ref(g).cast_mut()).as_ref() }
     }
 
     /// Takes `runnext`, by the owner.
     #[inline]
     pub fn take_next(&self) -> Option<&'static G> {
-        if self.runnext.load(Relaxed).is_null() {
-            return None;
-        }
-        let old = self.runnext.swap(std::ptr::null_mut(), AcqRel);
         // SAFETY: as in swap_next.
-        unsafe { old.as_ref() }
+        unsafe { self.runnext.take().as_ref() }
     }
 
     /// What `runnext` holds, to be compared only.
     pub fn peek_next(&self) -> *const G {
-        self.runnext.load(Relaxed)
+        self.runnext.peek()
     }
 
     /// Takes `runnext` if it still is `seen`, by a thief.
     pub fn steal_next(&self, seen: *const G) -> Option<&'static G> {
-        let taken = self.runnext.compare_exchange(seen.cast_mut(), std::ptr::null_mut(), AcqRel, Relaxed).ok()?;
         // SAFETY: as in swap_next.
-        unsafe { taken.as_ref() }
+        if self.runnext.steal(seen.cast_mut()) { unsafe { seen.as_ref() } } else { None }
     }
 
     /// Puts a goroutine behind the others. False, and nothing, when the queue is full. Owner only.
