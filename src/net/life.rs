@@ -1,6 +1,6 @@
 //! Who is inside the kernel with a descriptor, and when its number may be given back (Go's fdMutex).
 //!
-//! One word: `CLOSING | FINAL | blocked calls << 16 | calls`. A call counts itself while it uses the number, not while it is parked.
+//! One word: `CLOSING | FINAL | blocked calls << 32 | calls`, wide enough for as many calls as there can be goroutines. A call counts itself while it uses the number, not while it is parked.
 //! Whoever closes says CLOSING, wakes those who wait, and counts itself out; the last call to leave a descriptor that is CLOSING
 //! closes the number. So no call that began with one file ever touches the next that gets its number:
 //!
@@ -21,16 +21,16 @@
 //! it is closed; before it, a call that begins must not get hold of the old file, of which no news will come. Neither can be told from
 //! the other, so who finds FINAL waits until it is gone. (Not for ever: a close may linger, long after the number is free.)
 
-use crate::sys::atomic::{AcqRel, Acquire, AtomicU32, Relaxed};
+use crate::sys::atomic::{AcqRel, Acquire, AtomicU64, Relaxed};
 
-const CALLS: u32 = 0xffff;
-const BLOCKED_ONE: u32 = 1 << 16;
-const BLOCKED_SHIFT: u32 = 16;
-const FINAL: u32 = 1 << 30;
-const CLOSING: u32 = 1 << 31;
+const CALLS: u64 = 0xffff_ffff;
+const BLOCKED_SHIFT: u32 = 32;
+const BLOCKED_ONE: u64 = 1 << BLOCKED_SHIFT;
+const FINAL: u64 = 1 << 62;
+const CLOSING: u64 = 1 << 63;
 
 /// See the file's header.
-pub struct Life(AtomicU32);
+pub struct Life(AtomicU64);
 
 /// The descriptor is being closed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -44,12 +44,12 @@ pub enum Closing {
 impl Life {
     #[cfg(not(loom))]
     pub const fn new() -> Self {
-        Life(AtomicU32::new(0))
+        Life(AtomicU64::new(0))
     }
 
     #[cfg(loom)]
     pub fn new() -> Self {
-        Life(AtomicU32::new(0))
+        Life(AtomicU64::new(0))
     }
 
     /// A call begins to use the number.
@@ -142,5 +142,24 @@ mod tests {
         assert!(!life.leave());
         life.unblocks();
         assert!(life.leave());
+    }
+
+    #[test]
+    fn many_calls_are_but_many() {
+        const MANY: usize = 200_000;
+        let life = Life::new();
+        for _ in 0..MANY {
+            assert_eq!(life.enter(), Ok(()));
+            life.blocks();
+        }
+        assert!(!life.is_closing());
+        assert_eq!(life.enter(), Ok(()));
+        assert!(life.begin_close());
+        assert!(!life.others_leave_soon());
+        assert!(!life.leave());
+        for i in 1..=MANY {
+            life.unblocks();
+            assert_eq!(life.leave(), i == MANY);
+        }
     }
 }
