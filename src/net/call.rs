@@ -24,11 +24,15 @@ use crate::sync::wordlock;
 use crate::sys::clock::{self, NEVER};
 use crate::sys::syscall::Errno;
 use crate::sys::uring::Entry;
+use crate::time::timeout::Timeout;
 use std::ffi::CStr;
 
 /// What a try comes to.
 pub enum Try<T> {
+    /// The system's last word.
     Done(T),
+    /// What a try that waits for nothing has moved: there may be more.
+    Part(T),
     /// Not now: wait for readiness.
     NotNow,
     Failed(Errno),
@@ -37,7 +41,15 @@ pub enum Try<T> {
 }
 
 impl Try<usize> {
-    /// The kernel's answer to a call that does not block. None: interrupted, to be made again.
+    /// The kernel's answer to a call that waits for nothing, whatever the descriptor's flags.
+    pub fn part(answer: kernel::Answer) -> Option<Try<usize>> {
+        match answer {
+            Ok(n) => Some(Try::Part(n)),
+            answer => Try::from(answer),
+        }
+    }
+
+    /// The kernel's answer to a plain call. None: interrupted, to be made again.
     pub fn from(answer: kernel::Answer) -> Option<Try<usize>> {
         match answer {
             Ok(n) => Some(Try::Done(n)),
@@ -175,18 +187,20 @@ impl Use {
         !self.desc.life.is_closing() && self.desc.tag() == self.tag
     }
 
-    /// Has the kernel carry out an entry that may take long. With `stop` a close or a deadline ends it. None: no ring takes it.
+    /// Has the kernel carry out an entry that may take long. A close, a deadline of these directions or a time ends it. None: no ring
+    /// takes it.
     ///
     /// # Safety
     /// What the entry points at is good for what the kernel does with it, until this returns.
     pub unsafe fn by_ring(
         &self,
         entry: impl FnOnce() -> Entry,
-        stop: Option<(Dirs, i64)>,
+        dirs: Dirs,
+        until: i64,
     ) -> Option<Result<kernel::Answer>> {
         let ring = ring::get()?;
         may_block().ok()?;
-        let stop = stop.map(|(dirs, until)| Stop { of: self, dirs, until });
+        let stop = Stop { of: self, dirs, until };
         self.desc.life.blocks();
         // SAFETY: as the caller promises.
         let r = unsafe { ring::run(ring, entry(), stop) };
@@ -210,6 +224,53 @@ impl Use {
         let r = blocking::run(m, f);
         self.desc.life.unblocks();
         Ok(r)
+    }
+}
+
+/// Holds the position of a file on disk, as the kernel does in a call that moves it, over all the calls that a read or write here is made
+/// of. While it is held nothing waits for readiness: whoever else wants it waits as well.
+pub struct Position {
+    desc: &'static Desc,
+    held: bool,
+}
+
+impl Position {
+    /// That of the descriptor, not held.
+    pub fn new(u: &Use) -> Position {
+        Position { desc: u.desc, held: false }
+    }
+
+    pub fn is_held(&self) -> bool {
+        self.held
+    }
+
+    /// Holds it, if it is not held yet. `u` counts as a call that blocks while it waits for that.
+    pub fn hold(&mut self, u: &Use) -> Result {
+        if self.held {
+            return Ok(());
+        }
+        if self.desc.position.try_lock().is_err() {
+            u.desc.life.blocks();
+            let locked = self.desc.position.lock_slow(Timeout::FOREVER);
+            u.desc.life.unblocks();
+            locked?;
+            self.held = true;
+            return if u.is_same() { Ok(()) } else { Err(Error::Canceled) };
+        }
+        self.held = true;
+        Ok(())
+    }
+
+    pub fn let_go(&mut self) {
+        if std::mem::replace(&mut self.held, false) && !self.desc.position.unlock_fast() {
+            let _ = self.desc.position.unlock_slow();
+        }
+    }
+}
+
+impl Drop for Position {
+    fn drop(&mut self) {
+        self.let_go();
     }
 }
 
@@ -259,7 +320,7 @@ pub fn run<T>(fd: i32, dirs: Dirs, mut attempt: impl FnMut(&Use) -> Try<T>) -> R
     loop {
         let seen = u.look();
         match attempt(&u) {
-            Try::Done(t) => return Ok(t),
+            Try::Done(t) | Try::Part(t) => return Ok(t),
             Try::Failed(e) => return Err(Error::Os(e)),
             Try::Refused(e) => return Err(e),
             Try::NotNow => {

@@ -14,6 +14,9 @@
 //! *A deadline* is a time beside the queue; who waits there waits no longer than that. A new deadline stirs the word and
 //! wakes everybody, who wait again with the new time.
 //!
+//! *Calls that the kernel has* (`ring.rs`) are linked to the record, under a lock of their own. Who closes it or sets a deadline looks
+//! whether there are any ([`Calls`]).
+//!
 //! *A wake-up is no promise*: whoever is woken asks the kernel again. So waking too many is never wrong.
 
 use super::life::Life;
@@ -22,8 +25,9 @@ use crate::error::{Error, Result};
 use crate::sched::list::GList;
 use crate::sched::park::{self, Commit, Woken};
 use crate::sched::state::Kind;
+use crate::sync::mutex::Mutex;
 use crate::sync::waitq::{WaitQueue, Waiter};
-use crate::sys::atomic::{AtomicI64, AtomicU8, Relaxed};
+use crate::sys::atomic::{AtomicI64, AtomicPtr, AtomicU8, Relaxed, full_fence};
 use crate::sys::clock::NEVER;
 use crate::sys::lock::{Rank, RawLock};
 use std::cell::Cell;
@@ -92,9 +96,55 @@ impl Side {
     }
 }
 
+/// The calls of a descriptor that the kernel has, by the first of them.
+pub struct Calls(AtomicPtr<()>);
+
+impl Calls {
+    fn new() -> Calls {
+        Calls(AtomicPtr::new(ptr::null_mut()))
+    }
+
+    /// Under the lock of the ring, as all but one of these.
+    #[cfg(not(loom))]
+    pub fn first(&self) -> *const () {
+        self.0.load(Relaxed)
+    }
+
+    /// A call is linked, as the first; from here on it looks whether it may go on.
+    pub fn link(&self, first: *const ()) {
+        self.link_unfenced(first);
+        full_fence();
+    }
+
+    /// What `link` is but for the order. For a model that must fail.
+    pub fn link_unfenced(&self, first: *const ()) {
+        self.0.store(first.cast_mut(), Relaxed);
+    }
+
+    /// The first is taken off.
+    #[cfg(not(loom))]
+    pub fn unlink(&self, first: *const ()) {
+        self.0.store(first.cast_mut(), Relaxed);
+    }
+
+    /// Whether there are none of whom what was said before would have to be heard. Without a lock.
+    pub fn is_none(&self) -> bool {
+        full_fence();
+        self.is_none_unfenced()
+    }
+
+    /// What `is_none` is but for the order. For a model that must fail.
+    pub fn is_none_unfenced(&self) -> bool {
+        self.0.load(Relaxed).is_null()
+    }
+}
+
 /// See the file's header.
 pub struct Desc {
     pub life: Life,
+    pub calls: Calls,
+    /// Held by who moves the position of a file on disk (`io.rs`).
+    pub position: Mutex,
     lock: RawLock,
     /// The poller has been told. Under the lock.
     registered: Cell<bool>,
@@ -110,6 +160,8 @@ impl Desc {
     pub fn new() -> Desc {
         Desc {
             life: Life::new(),
+            calls: Calls::new(),
+            position: Mutex::new(),
             lock: RawLock::new(Rank::Descriptor),
             registered: Cell::new(false),
             hints: AtomicU8::new(0),

@@ -1,9 +1,11 @@
 //! Files: opened on a blocking thread, synchronised by the ring, or there. Reading and writing is `io.rs`.
 
 use super::call::{Use, may_block, uninterrupted};
+use super::desc::Dirs;
 use super::{kernel, ring, socket};
 use crate::error::{Error, Result};
 use crate::sched::blocking;
+use crate::sys::clock::NEVER;
 use crate::sys::uring::Entry;
 use std::ffi::{CStr, c_int};
 
@@ -22,7 +24,7 @@ pub fn sync(fd: i32) -> Result {
     let u = Use::enter(fd)?;
     if ring::is_for_goroutines() {
         // SAFETY: the entry points at nothing.
-        while let Some(answer) = unsafe { u.by_ring(|| Entry::fsync(fd), None) } {
+        while let Some(answer) = unsafe { u.by_ring(|| Entry::fsync(fd), Dirs::NONE, NEVER) } {
             match answer? {
                 Err(libc::EINTR) => {}
                 answer => return answer.map(|_| ()).map_err(Error::Os),

@@ -8,16 +8,25 @@
 //! 4. What is left (terminals, old kernels' pipes): asked first whether it is ready, and then used outside, where it does not
 //!    matter if somebody else was faster; terminals by the ring, where a close or a deadline ends that.
 //! 5. Regular files that have to be fetched: by the ring at an offset, and on a blocking thread where there is none, and at
-//!    the file's own position, which only the system's own calls lock. Before that the ring fetches what is there to the page cache,
-//!    which then answers a second try of 2.
+//!    the file's own position, which only the system's own calls lock. Before that the ring has the page cache filled, by a read to
+//!    a buffer of our own, and a second try of 2 finds it there.
 //!
 //! What was found out is kept as hints, which only save the tries that will fail: a number that has become another file finds its
 //! way from any of them.
 //!
 //! *Amounts.* As POSIX has it: a read answers what there is, a write on a blocking descriptor waits until all is written, and one
 //! on a non-blocking descriptor answers what went. What has been moved is never lost: an error after it waits for the next call.
+//! What a try that waits for nothing has moved may be but a part ([`Try::Part`]) of what one plain call would have; then it goes on. What a
+//! plain call or the ring has moved is the system's last word.
+//!
+//! *The position of a file on disk* is moved by one call at a time, as the kernel has it for one system call: reads and writes here may be
+//! made of several, and between those another would take what comes next. [`Position`] is held over all of them. A file on
+//! disk never has to be waited for until it is ready, so nothing but the file holds up who holds it; pipes and the like, on which
+//! many may wait, are not held at all. Two hints say which it is. One that is of the past is noticed before it does harm in one
+//! direction (the file turns out to have readiness), and in the other with the first part that is moved of a file on disk.
+//! Two numbers of one open file (dup) have a record each, and do not know of each other.
 
-use super::call::{IO_WAIT, Try, Use, uninterrupted};
+use super::call::{IO_WAIT, Position, Try, Use, uninterrupted};
 use super::desc::Dirs;
 use super::kernel::{self, Answer, RWF_NOSIGNAL, RWF_NOWAIT};
 use super::ring;
@@ -29,10 +38,12 @@ use libc::{MSG_DONTWAIT, MSG_NOSIGNAL, iovec, msghdr};
 use std::ptr;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-/// Hints: not a socket; no RWF_NOWAIT for reads; none for writes.
+/// Hints: not a socket; no RWF_NOWAIT for reads; none for writes; found on disk; found elsewhere.
 const NO_SOCKET: u8 = 1;
 const PLAIN_READS: u8 = 2;
 const PLAIN_WRITES: u8 = 4;
+const ON_DISK: u8 = 8;
+const NOT_ON_DISK: u8 = 16;
 
 /// More buffers than this are refused, as by the kernel.
 const MOST_BUFFERS: usize = 1024;
@@ -138,11 +149,35 @@ fn is_on_disk(file_type: u32) -> bool {
     matches!(file_type, libc::S_IFREG | libc::S_IFDIR | libc::S_IFBLK)
 }
 
+/// Holds the position of a file on disk, as far as hints go, which are made here.
+fn hold_position(u: &Use, hints: u8, position: &mut Position) -> Result {
+    let kind = match hints & (ON_DISK | NOT_ON_DISK) {
+        0 => {
+            let on_disk = kernel::file_type(u.fd).map(is_on_disk).map_err(Error::Os)?;
+            let kind = if on_disk { ON_DISK } else { NOT_ON_DISK };
+            u.desc.hints.fetch_or(kind, Relaxed);
+            kind
+        }
+        kind => kind,
+    };
+    if kind & ON_DISK != 0 { position.hold(u) } else { Ok(()) }
+}
+
+/// Whether the file is on disk, which the hints say from here on.
+fn correct_kind(u: &Use) -> Result<bool> {
+    let on_disk = kernel::file_type(u.fd).map(is_on_disk).map_err(Error::Os)?;
+    let wrong = if on_disk { NOT_ON_DISK } else { ON_DISK };
+    if u.desc.hints.load(Relaxed) & wrong != 0 {
+        u.desc.hints.store(0, Relaxed);
+    }
+    Ok(on_disk)
+}
+
 /// One try to move bytes.
 ///
 /// # Safety
 /// The buffers are good for what the kernel does with them.
-unsafe fn attempt(u: &Use, way: Way, iov: &[iovec]) -> Try<usize> {
+unsafe fn attempt(u: &Use, way: Way, iov: &[iovec], position: &mut Position) -> Try<usize> {
     let fd = u.fd;
     loop {
         let hints = u.desc.hints.load(Relaxed);
@@ -152,11 +187,14 @@ unsafe fn attempt(u: &Use, way: Way, iov: &[iovec]) -> Try<usize> {
                 Err(libc::ENOTSOCK) => {
                     u.desc.hints.fetch_or(NO_SOCKET, Relaxed);
                 }
-                answer => match Try::from(answer) {
+                answer => match Try::part(answer) {
                     Some(t) => return t,
                     None => continue,
                 },
             }
+        }
+        if let Err(why) = hold_position(u, hints, position) {
+            return Try::Refused(why);
         }
         if hints & way.plain_hint() == 0 {
             // SAFETY: as above.
@@ -164,7 +202,7 @@ unsafe fn attempt(u: &Use, way: Way, iov: &[iovec]) -> Try<usize> {
                 Err(libc::EOPNOTSUPP | libc::ENOSYS) => {
                     u.desc.hints.fetch_or(way.plain_hint(), Relaxed);
                 }
-                answer => match Try::from(answer) {
+                answer => match Try::part(answer) {
                     Some(t) => return t,
                     None => continue,
                 },
@@ -207,7 +245,7 @@ unsafe fn plain(u: &Use, way: Way, iov: &[iovec]) -> Try<usize> {
         Err(e) => Try::Failed(e),
         Ok(0) => Try::NotNow,
         // SAFETY: as the caller promises.
-        Ok(_) if file_type == libc::S_IFCHR && kernel::is_in_foreground(fd) => unsafe { terminal(u, way, iov) },
+        Ok(_) if file_type == libc::S_IFCHR && kernel::is_free_terminal(fd) => unsafe { terminal(u, way, iov) },
         // SAFETY: as the caller promises.
         Ok(_) => match u.outside(|| unsafe { way.plain(fd, iov) }) {
             Err(e) => Try::Refused(e),
@@ -224,7 +262,7 @@ unsafe fn terminal(u: &Use, way: Way, iov: &[iovec]) -> Try<usize> {
     /// Its own position, of which it has none.
     const NO_OFFSET: u64 = u64::MAX;
     // SAFETY: as the caller promises.
-    let by_ring = unsafe { u.by_ring(|| way.entry(u.fd, iov, NO_OFFSET), Some((way.dirs(), NEVER))) };
+    let by_ring = unsafe { u.by_ring(|| way.entry(u.fd, iov, NO_OFFSET), way.dirs(), NEVER) };
     // SAFETY: as the caller promises.
     match by_ring.unwrap_or_else(|| u.outside(|| unsafe { way.plain(u.fd, iov) })) {
         Err(e) => Try::Refused(e),
@@ -232,32 +270,42 @@ unsafe fn terminal(u: &Use, way: Way, iov: &[iovec]) -> Try<usize> {
     }
 }
 
-/// Moves bytes of a file, by the ring.
+/// Moves bytes of a file, by the ring. None: the plain call has to be made.
 ///
 /// # Safety
 /// As [`attempt`].
 unsafe fn file_by_ring(u: &Use, way: Way, iov: &[iovec], offset: u64) -> Option<Try<usize>> {
     loop {
         // SAFETY: as the caller promises.
-        match unsafe { u.by_ring(|| way.entry(u.fd, iov, offset), None) }? {
+        match unsafe { u.by_ring(|| way.entry(u.fd, iov, offset), Dirs::NONE, NEVER) }? {
             Err(e) => return Some(Try::Refused(e)),
             Ok(Err(libc::EINTR)) => {}
+            // The plain call raises SIGXFSZ too, as it should.
+            Ok(Err(libc::EFBIG)) => return None,
             Ok(Err(e)) => return Some(Try::Failed(e)),
             Ok(Ok(n)) => return Some(Try::Done(n)),
         }
     }
 }
 
-/// Moves bytes of a file whose position is the file's own: has them fetched, and takes them if they are there then. None: they
-/// are not.
+/// How much is fetched at once.
+const FETCHED: usize = 64 << 10;
+
+/// Moves bytes of a file whose position is the file's own: has the page cache filled, and takes what is there then. None: it is not.
+/// Only for what knows RWF_NOWAIT: of other files a read more is more than a look.
 ///
 /// # Safety
 /// As [`attempt`].
 unsafe fn fetched(u: &Use, iov: &[iovec]) -> Option<usize> {
     let at = kernel::position(u.fd).ok()?;
-    // SAFETY: as the caller promises. What the ring has read the next read overwrites.
+    let wanted = iov.iter().fold(0usize, |sum, v| sum.saturating_add(v.iov_len)).min(FETCHED);
+    // Not the caller's: of that nothing is touched but what the answer counts.
+    let mut buf: Vec<u8> = Vec::new();
+    errno::preserved(|| buf.try_reserve_exact(wanted)).ok()?;
+    let own = [iovec { iov_base: buf.as_mut_ptr().cast(), iov_len: wanted }];
+    // SAFETY: as the caller promises; there is room for so much, and nobody looks at it.
     unsafe {
-        match file_by_ring(u, Way::Read, iov, at)? {
+        match file_by_ring(u, Way::Read, &own, at)? {
             Try::Done(_) => Way::Read.nowait(u.fd, iov, -1).ok(),
             _ => None,
         }
@@ -272,12 +320,13 @@ unsafe fn blocking(u: &Use, way: Way, iov: &[iovec], offset: i64) -> Try<usize> 
     let fd = u.fd;
     let at = u64::try_from(offset).ok();
     let is_file = || matches!(kernel::file_type(fd), Ok(libc::S_IFREG | libc::S_IFBLK));
-    if (at.is_some() || way == Way::Read) && ring::is_for_goroutines() && is_file() {
+    let can_fetch = way == Way::Read && u.desc.hints.load(Relaxed) & PLAIN_READS == 0;
+    if (at.is_some() || can_fetch) && ring::is_for_goroutines() && is_file() {
         // SAFETY: as the caller promises.
         let moved = unsafe {
             match at {
                 Some(at) => file_by_ring(u, way, iov, at),
-                None => fetched(u, iov).map(Try::Done),
+                None => fetched(u, iov).map(Try::Part),
             }
         };
         if let Some(moved) = moved {
@@ -344,6 +393,7 @@ pub unsafe fn transfer(fd: i32, way: Way, iov: &[iovec], done: &mut usize) -> Re
 /// As [`transfer`].
 unsafe fn move_all(u: &mut Use, way: Way, iov: &[iovec], wanted: usize, done: &mut usize) -> Result {
     let mut rest = Vec::new();
+    let mut position = Position::new(u);
     loop {
         let left = if *done == 0 {
             iov
@@ -353,16 +403,27 @@ unsafe fn move_all(u: &mut Use, way: Way, iov: &[iovec], wanted: usize, done: &m
         };
         let seen = u.look();
         // SAFETY: as the caller promises; `rest` points into the same buffers.
-        let tried = match unsafe { attempt(u, way, left) } {
-            Try::NotNow => match u.wait(way.dirs(), seen, NEVER, IO_WAIT)? {
-                true => continue,
+        let tried = match unsafe { attempt(u, way, left, &mut position) } {
+            Try::NotNow => {
+                if !position.is_held() && u.wait(way.dirs(), seen, NEVER, IO_WAIT)? {
+                    continue;
+                }
+                if correct_kind(u)? != position.is_held() {
+                    // Another file has the number by now.
+                    position.let_go();
+                    continue;
+                }
                 // SAFETY: as above.
-                false => unsafe { blocking(u, way, left, -1) },
-            },
+                unsafe { blocking(u, way, left, -1) }
+            }
             tried => tried,
         };
         match tried {
             Try::Done(n) => {
+                *done += n;
+                return Ok(());
+            }
+            Try::Part(n) => {
                 *done += n;
                 if n == 0 || *done >= wanted || !goes_on(u, way) {
                     return Ok(());
@@ -377,12 +438,11 @@ unsafe fn move_all(u: &mut Use, way: Way, iov: &[iovec], wanted: usize, done: &m
 
 /// Whether a call that has moved something, but not all, goes on: a write on a blocking descriptor, and anything on a file.
 fn goes_on(u: &Use, way: Way) -> bool {
-    let on_disk = || kernel::file_type(u.fd).is_ok_and(is_on_disk);
     let hints = u.desc.hints.load(Relaxed);
     match way {
         Way::Write => kernel::is_blocking(u.fd) == Ok(true),
         // Of a file in the page cache there may be but a part.
-        Way::Read => hints & NO_SOCKET != 0 && on_disk(),
+        Way::Read => hints & NO_SOCKET != 0 && correct_kind(u) == Ok(true),
     }
 }
 
@@ -400,29 +460,25 @@ pub unsafe fn transfer_at(fd: i32, way: Way, buf: iovec, offset: i64) -> Result<
         let left = [iovec { iov_base: buf.iov_base.wrapping_byte_add(done), iov_len: buf.iov_len - done }];
         let at = offset.checked_add(done as i64).ok_or(Error::Invalid)?;
         // SAFETY: as the caller promises.
-        let quick = match unsafe { way.nowait(fd, &left, at) } {
+        let moved = match unsafe { way.nowait(fd, &left, at) } {
             // Not in memory, or no file that can say so.
-            Err(libc::EAGAIN | libc::EOPNOTSUPP | libc::ENOSYS) => None,
-            Err(libc::EINTR) => continue,
-            r => Some(r),
-        };
-        let moved = match quick {
-            Some(r) => r,
             // SAFETY: as above.
-            None => match unsafe { blocking(&u, way, &left, at) } {
-                Try::Done(n) => Ok(n),
-                Try::Failed(e) => Err(e),
-                Try::Refused(e) if done == 0 => return Err(e),
-                Try::Refused(_) | Try::NotNow => return Ok(done),
-            },
+            Err(libc::EAGAIN | libc::EOPNOTSUPP | libc::ENOSYS) => unsafe { blocking(&u, way, &left, at) },
+            Err(libc::EINTR) => continue,
+            Err(e) => Try::Failed(e),
+            Ok(n) => Try::Part(n),
         };
         match moved {
-            Ok(n) => done += n,
-            Err(e) if done == 0 => return Err(Error::Os(e)),
-            Err(_) => return Ok(done),
-        }
-        if moved == Ok(0) || done >= buf.iov_len {
-            return Ok(done);
+            Try::Done(n) => return Ok(done + n),
+            Try::Part(n) => {
+                done += n;
+                if n == 0 || done >= buf.iov_len {
+                    return Ok(done);
+                }
+            }
+            Try::Failed(e) if done == 0 => return Err(Error::Os(e)),
+            Try::Refused(e) if done == 0 => return Err(e),
+            Try::Failed(_) | Try::Refused(_) | Try::NotNow => return Ok(done),
         }
     }
 }

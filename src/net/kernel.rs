@@ -167,14 +167,23 @@ pub fn position(fd: i32) -> Result<u64, Errno> {
     unsafe { call3(libc::SYS_lseek, fd as usize, 0, libc::SEEK_CUR as usize) }.map(|at| at as u64)
 }
 
-/// Whether a use of the file stops nobody for being in the background: it is no terminal that controls this process, or we are
-/// in its foreground.
-pub fn is_in_foreground(fd: i32) -> bool {
-    let mut group: libc::pid_t = 0;
-    // SAFETY: room for a number; the other call touches no memory.
+/// Whether it is a terminal, and one whose use stops nobody for being in the background: it does not control this session, or we
+/// are in its foreground.
+pub fn is_free_terminal(fd: i32) -> bool {
+    let (mut session, mut group): (libc::pid_t, libc::pid_t) = (0, 0);
+    // SAFETY: room for what is asked; all zeroes are attributes. The other calls touch no memory.
     unsafe {
-        call3(libc::SYS_ioctl, fd as usize, libc::TIOCGPGRP as usize, &raw mut group as usize).is_err()
-            || call3(libc::SYS_getpgid, 0, 0, 0) == Ok(group as usize)
+        let mut attributes: libc::termios = std::mem::zeroed();
+        let ask = |what: libc::Ioctl, at: usize| call3(libc::SYS_ioctl, fd as usize, what as usize, at);
+        if ask(libc::TCGETS, &raw mut attributes as usize).is_err() {
+            return false;
+        }
+        if ask(libc::TIOCGSID, &raw mut session as usize).is_err()
+            || call3(libc::SYS_getsid, 0, 0, 0) != Ok(session as usize)
+        {
+            return true;
+        }
+        ask(libc::TIOCGPGRP, &raw mut group as usize).is_ok() && call3(libc::SYS_getpgid, 0, 0, 0) == Ok(group as usize)
     }
 }
 
@@ -195,6 +204,17 @@ pub fn option(fd: i32, level: c_int, name: c_int) -> Result<c_int, Errno> {
     // SAFETY: room for a number, and its size.
     unsafe { call(libc::SYS_getsockopt, [fd as usize, level as usize, name as usize, value_at, len_at, 0]) }?;
     Ok(value)
+}
+
+/// Whether what blocks on a socket for sending, or connecting, ends by itself after a time.
+pub fn has_send_timeout(fd: i32) -> bool {
+    let mut time = libc::timeval { tv_sec: 0, tv_usec: 0 };
+    let mut len = size_of::<libc::timeval>() as socklen_t;
+    let (level, name) = (libc::SOL_SOCKET as usize, libc::SO_SNDTIMEO as usize);
+    let (at, len_at) = (&raw mut time as usize, &raw mut len as usize);
+    // SAFETY: room for a time, and its size.
+    let asked = unsafe { call(libc::SYS_getsockopt, [fd as usize, level, name, at, len_at, 0]) };
+    asked.is_ok() && (time.tv_sec, time.tv_usec) != (0, 0)
 }
 
 pub fn set_option(fd: i32, level: c_int, name: c_int, value: c_int) -> Result<(), Errno> {

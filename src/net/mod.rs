@@ -11,7 +11,7 @@
 //! | `epoll.rs`, `poll.rs` | the backend; the poller, and what a backend must offer |
 //! | `kernel.rs` | the system calls |
 //! | `call.rs` | the shape of every call: enter, try, wait, leave |
-//! | `ring.rs` | calls that would block, handed to io_uring |
+//! | `ring.rs`, `at_once.rs` | calls that would block, handed to io_uring; those that it answers at once |
 //! | `io.rs`, `socket.rs`, `file.rs` | reading and writing anything; what only sockets know; files |
 //! | `ready.rs` | readiness, deadlines, close |
 //! | `names.rs`, `tcp.rs` | names; TCP by "host:port" |
@@ -23,6 +23,8 @@ pub mod word;
 #[cfg(all(test, loom))]
 mod models;
 
+#[cfg(not(loom))]
+pub mod at_once;
 #[cfg(not(loom))]
 mod call;
 #[cfg(not(loom))]

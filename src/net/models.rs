@@ -355,6 +355,43 @@ fn call_against_close(counted: bool) {
     });
 }
 
+/// A call that links itself for the ring against a close that looks whether there are any: one of the two sees the other.
+fn call_in_ring_against_close(link: fn(&Desc), is_none: fn(&Desc) -> bool) {
+    bounded(3, move || {
+        let desc: &'static Desc = Box::leak(Box::new(Desc::new()));
+        assert!(desc.life.enter().is_ok());
+        let closer = thread::spawn(move || {
+            assert!(desc.life.begin_close());
+            is_none(desc)
+        });
+        link(desc);
+        let goes_on = !desc.life.is_closing();
+        let unseen = closer.join().unwrap();
+        assert!(!(goes_on && unseen), "nobody ends the call");
+    });
+}
+
+const A_CALL: *const () = std::ptr::dangling();
+
+#[test]
+fn loom_net_call_in_ring_against_close() {
+    call_in_ring_against_close(|desc| desc.calls.link(A_CALL), |desc| desc.calls.is_none());
+}
+
+/// A closer that looks without a fence.
+#[test]
+#[should_panic(expected = "nobody ends the call")]
+fn loom_net_close_without_fence_must_fail() {
+    call_in_ring_against_close(|desc| desc.calls.link(A_CALL), |desc| desc.calls.is_none_unfenced());
+}
+
+/// A call that links itself without a fence.
+#[test]
+#[should_panic(expected = "nobody ends the call")]
+fn loom_net_link_without_fence_must_fail() {
+    call_in_ring_against_close(|desc| desc.calls.link_unfenced(A_CALL), |desc| desc.calls.is_none());
+}
+
 #[test]
 fn loom_net_call_against_close() {
     call_against_close(true);

@@ -19,7 +19,7 @@
 //! registered, and makes its own when it needs one.
 
 use super::desc::{Dirs, Registered, Registry};
-use super::{epoll as backend, ring, table};
+use super::{at_once, epoll as backend, ring, table};
 use crate::error::{Error, Result};
 use crate::sched::global;
 use crate::sched::list::GList;
@@ -69,6 +69,11 @@ fn make() -> Result<backend::Set> {
             }
         }
     }
+}
+
+/// Makes the set, if there is none yet.
+pub fn prepare() -> Result {
+    set_or_make().map(|_| ())
 }
 
 /// Has the ring's answers reported.
@@ -139,5 +144,6 @@ pub fn forget() {
         backend::close(*set);
     }
     ring::forget();
+    at_once::forget();
     table::forget();
 }

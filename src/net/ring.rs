@@ -4,42 +4,53 @@
 //!
 //! * reads and writes of files at an offset, and fsync. Not those at a file's own position: the kernel's io workers do not lock it,
 //!   and two readers would get the same bytes. There the ring fetches what a read will find in the page cache (`io.rs`).
-//! * connect on a blocking socket, and terminals in whose foreground we are (in the background a worker, whose signals are
-//!   blocked, would get EIO where a thread is stopped).
-//! * accept on a blocking socket, which never waits there (Linux 6.10).
+//! * connect on a blocking socket, and terminals that do not control this session or in whose foreground we are (in the background
+//!   a worker, whose signals are blocked, would get EIO where a thread is stopped).
 //! * Not open: one of a FIFO waits for its other end, in a worker that files need.
 //!
-//! Where the system allows no ring (old kernels, seccomp, `RT_DEBUG=nouring`) calls go as they did, on threads.
+//! Where the system allows no ring (old kernels, seccomp, `RT_DEBUG=nouring`), gives it no thread, or has [`MOST`] calls already, they
+//! go to threads of ours, where nothing ends them before their time.
 //!
-//! *One ring for the process*, made at the first need, under one lock. Its descriptor stands in the poller's set: who waits there,
-//! or looks, takes the answers ([`take`]) and readies whom they concern. The ring stays, as the set does.
+//! *One ring for these*, made at the first need, under one lock. Its descriptor stands in the poller's set: who waits there,
+//! or looks, takes the answers ([`take`]) and readies whom they concern. The ring stays, as the set does. What is answered at once has
+//! another (`at_once.rs`).
 //!
 //! *A call* is an [`Op`] in the frame of who makes it; its address is the name of the entry. Everything of it is touched under the
 //! lock, and it stands until its owner has seen, under the lock, that the answer is there: until then the kernel may write
 //! to the caller's buffers, so there is no other way out of [`run`].
 //!
 //! ```text
-//! caller                                       who takes answers        who closes, or sets a deadline
-//! 1 lock; closing, or over: leave              1 lock                   1 says CLOSING, or the deadline
-//! 2 submit; link                               2 result; unlink         2 lock; claims who is linked for it
-//! 3 result: unlock, leave                      3 claim the caller         (stir)
-//! 4 closing, or over: cancel, again and again  4 unlock; ready          3 unlock; ready
-//! 5 park, letting go of the lock; lock; 3
+//! caller                                       who takes answers        who closes, forgets, or sets a deadline
+//! 1 lock; link to the record; fence            1 lock                   1 says CLOSING, the tag, or the deadline; fence
+//! 2 closing, or over: unlink, leave            2 result; unlink         2 none linked to the record: done (stir)
+//! 3 submit                                     3 claim the caller       3 lock; claims who is linked
+//! 4 result: unlock, leave                      4 unlock; ready          4 unlock; ready
+//! 5 closing, or over: cancel, again and again
+//! 6 park, letting go of the lock; lock; 4
 //! ```
-//! Either 1 of the caller comes after 1 of the closer and sees it, or its link is there at the closer's 2.
+//! Each of caller and closer writes, has a full fence, and reads what the other writes: either the caller's 2 sees what the closer has
+//! said, or the closer's 2 sees the link, and so waits for the lock, in whose order the caller's 5 comes later, or its park is there to
+//! be claimed. So who closes a descriptor that has no call here takes no lock and walks nothing (`net/models.rs` has the model).
 //!
 //! *A thread that ends takes its entries with it*: the kernel cancels what it has submitted. A call that nobody has stopped is
-//! submitted again then.
+//! submitted again then. So it is where the kernel has no thread for it, which looks the same but for the thread that submitted being
+//! there; after [`TRIES`] of these the call goes elsewhere.
+//!
+//! *Which file.* The kernel looks the number of a write up when it is submitted, and that of all else when one of its threads begins.
+//! Until then the number is not given back by a close of ours, which waits for the call. But one that is given back or replaced
+//! by other code meanwhile is another file: a read reads that. After [`crate::net::ready::forget`] calls are canceled, though
+//! it does not wait until they are; and none is submitted again then.
 
 use super::call::{IO_WAIT, Use};
 use super::desc::{Desc, Dirs};
 use super::{kernel, poll};
 use crate::error::{Error, Result};
 use crate::sched::g::G;
+use crate::sched::global;
 use crate::sched::list::GList;
+use crate::sched::m::{self, M};
 use crate::sched::park::{self, Commit, Refused};
 use crate::sched::state::{Kind, Token};
-use crate::sched::{global, m};
 use crate::sys::atomic::thread_yield;
 use crate::sys::clock::{self, NEVER};
 use crate::sys::lock::{Rank, RawLock};
@@ -53,10 +64,15 @@ static LOCK: RawLock = RawLock::new(Rank::Ring);
 static RING: AtomicPtr<Ring> = AtomicPtr::new(ptr::null_mut());
 /// There is none to be had.
 static REFUSED: AtomicBool = AtomicBool::new(false);
+/// Written under the lock.
 static IN_FLIGHT: AtomicUsize = AtomicUsize::new(0);
-/// The calls that a close or a deadline may end. Under the lock.
-static STOPPABLE: Ops = Ops(Cell::new(ptr::null()));
 
+/// How many calls the ring takes. Each is a thread of the kernel's, as a rule.
+const MOST: usize = 1024;
+/// Room for so many answers: those of all calls, and of cancels that were in vain.
+const ANSWERS: u32 = 4 * MOST as u32;
+/// How often a call is submitted again for which the kernel had no thread.
+const TRIES: u32 = 2;
 /// How long until a cancel is tried again, ns.
 const AGAIN: i64 = 1_000_000;
 
@@ -65,12 +81,31 @@ pub fn do_without() {
     REFUSED.store(true, Relaxed);
 }
 
-/// The ring; None where there is none, for a caller that may not wait, and before the runtime is up.
-pub fn get() -> Option<&'static Ring> {
+/// A ring with room for so many answers; None where there is none to be had, and before the runtime is up.
+pub fn open(answers: u32) -> Option<Ring> {
+    if REFUSED.load(Relaxed) || global::procs() == 0 {
+        return None;
+    }
+    // Valgrind would have to know what the kernel writes when.
+    let made = if checkers::is_valgrind() { Err(libc::ENOSYS) } else { Ring::open(answers) };
+    made.inspect_err(|e| {
+        // A lack of memory or descriptors may be over soon; all else stays.
+        REFUSED.store(!matches!(*e, libc::ENOMEM | libc::EMFILE | libc::ENFILE), Relaxed);
+    })
+    .ok()
+}
+
+/// The ring that there is.
+fn made() -> Option<&'static Ring> {
     // SAFETY: null, or a ring that was leaked.
-    match unsafe { RING.load(Acquire).as_ref() } {
+    unsafe { RING.load(Acquire).as_ref() }
+}
+
+/// The ring, made if need be.
+pub fn get() -> Option<&'static Ring> {
+    match made() {
         Some(ring) => Some(ring),
-        None if REFUSED.load(Relaxed) || global::procs() == 0 => None,
+        None if REFUSED.load(Relaxed) => None,
         None => make(),
     }
 }
@@ -78,38 +113,29 @@ pub fn get() -> Option<&'static Ring> {
 #[cold]
 #[inline(never)]
 fn make() -> Option<&'static Ring> {
-    // Valgrind would have to know what the kernel writes when.
-    let made = if checkers::is_valgrind() { Err(libc::ENOSYS) } else { Ring::open() };
-    let Ok(ring) = made else {
-        // A lack of memory or descriptors may be over soon; all else stays.
-        REFUSED.store(!matches!(made, Err(libc::ENOMEM | libc::EMFILE | libc::ENFILE)), Relaxed);
-        return None;
-    };
-    let fd = ring.fd();
-    let Some(kept) = errno::preserved(|| mem::leak(ring)) else {
-        uring::close(fd);
-        return None;
-    };
-    if poll::watch(fd).is_err() {
-        uring::close(fd);
-        return None;
-    }
-    let at = ptr::from_ref(kept).cast_mut();
-    match RING.compare_exchange(ptr::null_mut(), at, AcqRel, Acquire) {
-        Ok(_) => Some(kept),
-        Err(other) => {
-            // Somebody was faster. What is left of this one is a few pages.
-            uring::close(fd);
-            // SAFETY: a ring that was leaked.
-            unsafe { other.as_ref() }
+    // First: where there is no set for want of descriptors a ring would be in vain, each time.
+    poll::prepare().ok()?;
+    LOCK.lock();
+    let ring = made().or_else(|| {
+        let ring = open(ANSWERS)?;
+        let fd = ring.fd();
+        if poll::watch(fd).is_ok()
+            && let Some(kept) = errno::preserved(|| mem::leak(ring))
+        {
+            RING.store(ptr::from_ref(kept).cast_mut(), Release);
+            return Some(kept);
         }
-    }
+        uring::close(fd);
+        None
+    });
+    LOCK.unlock();
+    ring
 }
 
 /// A call in flight.
 struct Op {
-    /// What may end it.
-    desc: *const Desc,
+    /// What it is linked to.
+    desc: &'static Desc,
     /// Who waits for it, while somebody does.
     waiter: Cell<Option<(&'static G, Token)>>,
     result: Cell<Option<i32>>,
@@ -128,52 +154,42 @@ impl Op {
     }
 }
 
-/// Calls, linked through themselves.
-struct Ops(Cell<*const Op>);
+/// The first of a descriptor's calls, which are linked through themselves.
+fn first_of(desc: &Desc) -> *const Op {
+    desc.calls.first().cast::<Op>()
+}
 
-// SAFETY: touched under the lock.
-unsafe impl Sync for Ops {}
-
-impl Ops {
+impl Op {
     /// # Safety
     /// Under the lock. The call stays where it is until it is taken off.
-    unsafe fn add(&self, op: &Op) {
-        op.next.set(self.0.replace(op));
-        op.prev.set(ptr::null());
+    unsafe fn link(&self) {
+        let first = first_of(self.desc);
+        self.next.set(first);
+        self.prev.set(ptr::null());
         // SAFETY: what is linked stands.
-        if let Some(next) = unsafe { op.next.get().as_ref() } {
-            next.prev.set(op);
+        if let Some(next) = unsafe { first.as_ref() } {
+            next.prev.set(self);
         }
+        self.desc.calls.link(ptr::from_ref(self).cast());
     }
 
     /// # Safety
     /// Under the lock. It is linked.
-    unsafe fn remove(&self, op: &Op) {
+    unsafe fn unlink(&self) {
         // SAFETY: what is linked stands.
         unsafe {
-            match op.prev.get().as_ref() {
-                Some(prev) => prev.next.set(op.next.get()),
-                None => self.0.set(op.next.get()),
+            match self.prev.get().as_ref() {
+                Some(prev) => prev.next.set(self.next.get()),
+                None => self.desc.calls.unlink(self.next.get().cast()),
             }
-            if let Some(next) = op.next.get().as_ref() {
-                next.prev.set(op.prev.get());
+            if let Some(next) = self.next.get().as_ref() {
+                next.prev.set(self.prev.get());
             }
-        }
-    }
-
-    /// # Safety
-    /// Under the lock.
-    unsafe fn for_each(&self, mut f: impl FnMut(&Op)) {
-        let mut at = self.0.get();
-        // SAFETY: what is linked stands.
-        while let Some(op) = unsafe { at.as_ref() } {
-            at = op.next.get();
-            f(op);
         }
     }
 }
 
-/// What may end a call before its time: the close of its descriptor, a deadline.
+/// What may end a call before its time: the close of its descriptor, a deadline of these directions, a time.
 #[derive(Clone, Copy)]
 pub struct Stop<'a> {
     pub of: &'a Use,
@@ -199,41 +215,46 @@ impl Stop<'_> {
 ///
 /// # Safety
 /// What the entry points at is good for what the kernel does with it, until this returns.
-pub unsafe fn run(ring: &'static Ring, entry: Entry, stop: Option<Stop>) -> Option<Result<kernel::Answer>> {
-    let desc = stop.map_or(ptr::null(), |s| ptr::from_ref(s.of.desc));
+pub unsafe fn run(ring: &'static Ring, entry: Entry, stop: Stop) -> Option<Result<kernel::Answer>> {
     let op = Op {
-        desc,
+        desc: stop.of.desc,
         waiter: Cell::new(None),
         result: Cell::new(None),
         next: Cell::new(ptr::null()),
         prev: Cell::new(ptr::null()),
     };
     let mut stopped = None;
+    let mut in_vain = 0;
     // Once the kernel has the entry there is no way back.
     if let Err(why) = park::ask() {
         return Some(Err(why.into()));
     }
     LOCK.lock();
-    if let Some(why) = stop.and_then(|s| s.reason()) {
-        LOCK.unlock();
-        return Some(Err(why));
-    }
     let result = loop {
-        // SAFETY: as the caller promises; under the lock. `op` stands until its answer is there: that ends the loop below.
-        if unsafe { ring.submit(entry, name_of(&op)) }.is_err() {
+        if in_vain > TRIES || IN_FLIGHT.load(Relaxed) >= MOST {
             LOCK.unlock();
             return None;
         }
-        IN_FLIGHT.fetch_add(1, Relaxed);
-        if !desc.is_null() {
-            // SAFETY: under the lock; whoever brings the answer takes it off.
-            unsafe { STOPPABLE.add(&op) };
+        // SAFETY: under the lock; whoever brings the answer takes it off.
+        unsafe { op.link() };
+        let by = Submitter::new();
+        let taken = match stop.reason() {
+            Some(why) => Some(Err(why)),
+            // SAFETY: as the caller promises; under the lock. `op` stands until its answer is there: that ends the loop below.
+            None => unsafe { ring.submit(entry, name_of(&op)) }.is_err().then_some(Ok(())),
+        };
+        if let Some(not) = taken {
+            // SAFETY: under the lock; linked just now.
+            unsafe { op.unlink() };
+            LOCK.unlock();
+            return not.err().map(Err);
         }
+        IN_FLIGHT.fetch_add(1, Relaxed);
         let result = wait(ring, &op, stop, &mut stopped);
-        // By the end of the thread that has submitted it.
         if result != -libc::ECANCELED || stopped.is_some() {
             break result;
         }
+        in_vain += by.is_there() as u32;
         op.result.set(None);
     };
     LOCK.unlock();
@@ -243,12 +264,26 @@ pub unsafe fn run(ring: &'static Ring, entry: Entry, stop: Option<Stop>) -> Opti
     })
 }
 
+/// The thread that submits an entry.
+struct Submitter(Option<(&'static M, u32)>);
+
+impl Submitter {
+    fn new() -> Self {
+        Submitter(m::current().map(|m| (m, m.ended.load(Acquire))))
+    }
+
+    /// Whether it has not ended. A thread gives its record back before the kernel cancels its entries.
+    fn is_there(&self) -> bool {
+        self.0.is_none_or(|(m, ended)| m.ended.load(Acquire) == ended)
+    }
+}
+
 fn name_of(op: &Op) -> u64 {
     ptr::from_ref(op).expose_provenance() as u64
 }
 
 /// Waits until the answer is there. Under the lock, which it lets go of meanwhile.
-fn wait(ring: &'static Ring, op: &Op, stop: Option<Stop>, stopped: &mut Option<Error>) -> i32 {
+fn wait(ring: &'static Ring, op: &Op, stop: Stop, stopped: &mut Option<Error>) -> i32 {
     loop {
         let woken = GList::new();
         // SAFETY: under the lock.
@@ -268,11 +303,8 @@ fn wait(ring: &'static Ring, op: &Op, stop: Option<Stop>, stopped: &mut Option<E
             LOCK.lock();
             continue;
         }
-        let mut until = NEVER;
-        if let Some(stop) = stop {
-            *stopped = stopped.or_else(|| stop.reason());
-            until = stop.until();
-        }
+        *stopped = stopped.or_else(|| stop.reason());
+        let mut until = stop.until();
         if stopped.is_some() {
             // One cancel may be in vain: in the moment in which the kernel takes the entry up again it does not find it.
             // SAFETY: under the lock; the entry points at nothing.
@@ -305,9 +337,7 @@ unsafe fn take_answers(ring: &Ring, woken: &GList) {
         ring.take(|name, result| {
             let Some(op) = ptr::with_exposed_provenance::<Op>(name as usize).as_ref() else { return };
             op.result.set(Some(result));
-            if !op.desc.is_null() {
-                STOPPABLE.remove(op);
-            }
+            op.unlink();
             IN_FLIGHT.fetch_sub(1, Relaxed);
             op.wake(woken);
         });
@@ -322,7 +352,7 @@ fn ready(woken: &GList) {
 
 /// Moves whom the answers concern that are there to `woken`, claimed.
 pub fn take(woken: &GList) {
-    if let Some(ring) = get() {
+    if let Some(ring) = made() {
         LOCK.lock();
         // SAFETY: under the lock.
         unsafe { take_answers(ring, woken) };
@@ -330,20 +360,20 @@ pub fn take(woken: &GList) {
     }
 }
 
-/// A descriptor is being closed, or has another deadline: its calls look what to do.
+/// A descriptor is being closed, is forgotten, or has another deadline: its calls look what to do.
 pub fn stir(desc: &Desc) {
-    if RING.load(Acquire).is_null() {
+    if desc.calls.is_none() {
         return;
     }
     let woken = GList::new();
     LOCK.lock();
-    // SAFETY: under the lock.
+    let mut at = first_of(desc);
+    // SAFETY: under the lock; what is linked stands.
     unsafe {
-        STOPPABLE.for_each(|op| {
-            if ptr::eq(op.desc, desc) {
-                op.wake(&woken);
-            }
-        });
+        while let Some(op) = at.as_ref() {
+            op.wake(&woken);
+            at = op.next.get();
+        }
     }
     LOCK.unlock();
     ready(&woken);
@@ -375,5 +405,4 @@ pub fn forget() {
         uring::close(ring.fd());
     }
     IN_FLIGHT.store(0, Relaxed);
-    STOPPABLE.0.set(ptr::null());
 }

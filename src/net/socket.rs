@@ -3,11 +3,12 @@
 //! * Messages go with `MSG_DONTWAIT`. A caller who says that himself gets the kernel's "not now".
 //! * accept on a blocking socket: by the ring, which does not wait there. Without one: asked first whether somebody is there, and
 //!   then called outside, where it does not matter if another process was faster.
-//! * connect on a blocking socket: by the ring, where a deadline or a close ends it; without one on a blocking thread, to its end.
+//! * connect on a blocking socket: by the ring, where a deadline or a close ends it; without one, or where the socket has a time for
+//!   it (`SO_SNDTIMEO`), on a blocking thread, to its end.
 
 use super::call::{IO_WAIT, Try, Use, run, uninterrupted};
 use super::desc::Dirs;
-use super::{kernel, table};
+use super::{at_once, kernel, table};
 use crate::error::{Error, Result};
 use crate::sys::clock::{self, NEVER};
 use crate::sys::errno;
@@ -180,6 +181,10 @@ fn is_stream(fd: i32) -> bool {
     kernel::option(fd, libc::SOL_SOCKET, libc::SO_TYPE) == Ok(libc::SOCK_STREAM)
 }
 
+fn is_unix(fd: i32) -> bool {
+    kernel::option(fd, libc::SOL_SOCKET, libc::SO_DOMAIN) == Ok(libc::AF_UNIX)
+}
+
 /// Flags of an accept. What others there are the kernel refuses at once, whoever has come.
 const KNOWN_FLAGS: c_int = libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
 
@@ -197,8 +202,8 @@ pub unsafe fn accept(fd: i32, addr: *mut sockaddr, addrlen: *mut socklen_t, flag
         let answer = if !kernel::is_blocking(fd).map_err(Error::Os)? || flags & !KNOWN_FLAGS != 0 {
             call()
         // SAFETY: as the caller promises.
-        } else if let Some(answer) = unsafe { accept_by_ring(&u, addr, addrlen, flags) } {
-            answer?
+        } else if let Some(answer) = unsafe { accept_by_ring(fd, addr, addrlen, flags) } {
+            answer
         } else if kernel::poll_one(fd, libc::POLLIN).map_err(Error::Os)? == 0 {
             // Not before it is known to be a listening socket: others are never ready.
             match kernel::option(fd, libc::SOL_SOCKET, libc::SO_ACCEPTCONN).map_err(Error::Os)? {
@@ -228,14 +233,14 @@ pub unsafe fn accept(fd: i32, addr: *mut sockaddr, addrlen: *mut socklen_t, flag
 /// # Safety
 /// As accept4(2).
 unsafe fn accept_by_ring(
-    u: &Use,
+    fd: i32,
     addr: *mut sockaddr,
     addrlen: *mut socklen_t,
     flags: c_int,
-) -> Option<Result<kernel::Answer>> {
+) -> Option<kernel::Answer> {
     // SAFETY: as the caller promises.
-    let answer = unsafe { u.by_ring(|| Entry::accept_now(u.fd, addr, addrlen, flags), None) }?;
-    (answer != Ok(Err(libc::EINVAL))).then_some(answer)
+    let answer = unsafe { at_once::run(Entry::accept_now(fd, addr, addrlen, flags)) }?;
+    (answer != Err(libc::EINVAL)).then_some(answer)
 }
 
 /// The library has got this number from the kernel: whatever was known of it is of the past.
@@ -257,11 +262,20 @@ pub unsafe fn connect(fd: i32, addr: *const sockaddr, addrlen: socklen_t, until:
     u.check_deadline(Dirs::WRITE)?;
     // SAFETY: as the caller promises.
     let call = || unsafe { kernel::connect(fd, addr, addrlen) };
-    if kernel::is_blocking(fd).map_err(Error::Os)? {
-        // SAFETY: as the caller promises.
-        let by_ring = unsafe { u.by_ring(|| Entry::connect(fd, addr, addrlen), Some((Dirs::WRITE, until))) };
+    while kernel::is_blocking(fd).map_err(Error::Os)? {
+        let by_ring = match kernel::has_send_timeout(fd) {
+            true => None,
+            // SAFETY: as the caller promises.
+            false => unsafe { u.by_ring(|| Entry::connect(fd, addr, addrlen), Dirs::WRITE, until) },
+        };
         return match by_ring.unwrap_or_else(|| u.blocking(call))? {
             Ok(_) => Ok(()),
+            // By the end of the thread that had submitted it, say. It had waited for room in a queue, and has begun nothing.
+            Err(libc::EINTR) if is_unix(fd) => {
+                u.again()?;
+                u.check_deadline(Dirs::WRITE)?;
+                continue;
+            }
             // Goes on by itself.
             Err(libc::EINTR) => wait_connected(&mut u, until),
             Err(e) => Err(Error::Os(e)),
@@ -274,7 +288,7 @@ pub unsafe fn connect(fd: i32, addr: *const sockaddr, addrlen: socklen_t, until:
             Err(libc::EINPROGRESS | libc::EALREADY | libc::EINTR) => return wait_connected(&mut u, until),
             Err(libc::EAGAIN) => {
                 // A unix socket whose queue is full. (In other families no port is left, which takes as long to change.)
-                if kernel::option(fd, libc::SOL_SOCKET, libc::SO_DOMAIN) != Ok(libc::AF_UNIX) {
+                if !is_unix(fd) {
                     return Err(Error::Os(libc::EAGAIN));
                 }
                 let soon = clock::after(UNIX_QUEUE);

@@ -6,7 +6,7 @@
 //! only exec or exit.
 
 use super::{DOWN, LOCK, RESERVED, STATE, run};
-use crate::net::{poll, ring};
+use crate::net::{at_once, poll, ring};
 use crate::sched::{deepest, g, global, handshake, home_thread, m, queue, records, timers};
 use crate::scope::key;
 use crate::sys::{cxx, inject, lock, stack};
@@ -26,6 +26,7 @@ unsafe extern "C" fn prepare() {
     LOCK.lock();
     run::lock();
     ring::lock();
+    at_once::lock();
     home_thread::lock_all();
     global::lock();
     queue::lock_all();
@@ -51,6 +52,7 @@ fn unlock_all() {
     queue::unlock_all();
     global::unlock();
     home_thread::unlock_all();
+    at_once::unlock();
     ring::unlock();
     run::unlock();
     LOCK.unlock();

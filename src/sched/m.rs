@@ -68,6 +68,8 @@ pub struct M {
     pub handoffs: AtomicU64,
     /// The kernel's number of the thread.
     pub tid: AtomicI32,
+    /// How many threads that had it are gone, or are about to be.
+    pub ended: AtomicU32,
     /// What became of its P while it was outside: see `burners.rs`.
     pub lost: AtomicU8,
     /// The thread's CPU clock when the slice began in which its P was taken; when the monitor last looked; and when it last was
@@ -121,6 +123,7 @@ impl M {
             cache: SpawnCache::new(),
             handoffs: AtomicU64::new(0),
             tid: AtomicI32::new(0),
+            ended: AtomicU32::new(0),
             lost: AtomicU8::new(0),
             cpu_then: AtomicI64::new(-1),
             cpu_seen: Cell::new(-1),
@@ -322,6 +325,7 @@ pub fn forget_others() {
 
 /// The M's thread is gone.
 pub fn free(m: &'static M) {
+    m.ended.fetch_add(1, Release);
     global::lock();
     // SAFETY: the scheduler's lock is held.
     let free = unsafe { &mut *FREE.0.get() };

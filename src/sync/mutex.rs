@@ -50,7 +50,7 @@ pub struct Mutex {
 unsafe impl Sync for Mutex {}
 
 impl Mutex {
-    #[cfg(loom)]
+    /// One that is unlocked.
     pub fn new() -> Self {
         Mutex { state: AtomicU64::new(0), queue: WaitQueue::new() }
     }

@@ -54,7 +54,7 @@ pub enum Rank {
     Note,
     /// A descriptor's queues.
     Descriptor,
-    /// The ring of calls that the kernel carries out.
+    /// A ring of calls that the kernel carries out.
     Ring,
     /// A P's timer heap.
     Timers,
@@ -295,10 +295,10 @@ mod ranks {
     #[inline(never)]
     pub fn taking(rank: Rank) {
         let held = HELD.get();
-        // Several channels are locked by a select, descriptors by a poll, all pools, queues and homes by a fork, two heaps for a move,
-        // each in a fixed order.
+        // Several channels are locked by a select, descriptors by a poll, all pools, queues, homes and rings by a fork, two heaps for a
+        // move, each in a fixed order.
         use Rank::*;
-        let several = matches!(rank, Channel | Descriptor | Timers | Home | Queue | Stacks);
+        let several = matches!(rank, Channel | Descriptor | Ring | Timers | Home | Queue | Stacks);
         let from = rank as usize + several as usize;
         if let Some(above) = (from..24).find(|&r| held[r] != 0) {
             crate::throw!("lock of rank {} ({:?}) wanted while rank {} is held", rank as usize, rank, above);

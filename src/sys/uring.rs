@@ -6,7 +6,12 @@
 //!
 //! An entry is in the kernel when [`Ring::submit`] has returned: what it points at need stand no longer, but for buffers. If
 //! the kernel does not take it, it is taken back, so nothing is ever left in the queue.
+//!
+//! *An answer that finds no room* stays with the kernel, which says so in a flag and hands it on when asked while there is room.
+//! The flag is looked at after our word has been moved. The kernel may have found the queue full before, and set the flag after that look;
+//! then the descriptor is readable, and whoever waits for that comes again.
 
+use super::atomic::full_fence;
 use super::syscall::{Errno, call, call3};
 use std::sync::atomic::{AtomicU32, Ordering::*};
 
@@ -32,7 +37,8 @@ const ASYNC: u8 = 1 << 4;
 const ACCEPT_DONTWAIT: u16 = 1 << 1;
 
 impl Entry {
-    /// preadv. The list of buffers is read during the submission.
+    /// preadv, on a thread of the kernel's from the beginning: elsewhere it might end by a task of the thread that submitted it,
+    /// which has better things to do. So its number is looked up late (`net/ring.rs`). The list of buffers is read during the submission.
     pub fn read(fd: i32, iov: &[libc::iovec], offset: u64) -> Entry {
         Entry {
             opcode: 1,
@@ -45,9 +51,9 @@ impl Entry {
         }
     }
 
-    /// pwritev.
+    /// pwritev. Its number is looked up during the submission; what then would wait goes to a thread of the kernel's.
     pub fn write(fd: i32, iov: &[libc::iovec], offset: u64) -> Entry {
-        Entry { opcode: 2, ..Entry::read(fd, iov, offset) }
+        Entry { opcode: 2, flags: 0, ..Entry::read(fd, iov, offset) }
     }
 
     pub fn fsync(fd: i32) -> Entry {
@@ -112,11 +118,17 @@ const WANTED: u32 = 1 << 0 | 1 << 1 | 1 << 2 | 1 << 3;
 const OFF_QUEUES: usize = 0;
 const OFF_ENTRIES: usize = 0x1000_0000;
 const ENTER_GETEVENTS: usize = 1;
+/// The number of answers is ours; more than the kernel has is as many as it has.
+const SETUP_CQSIZE: u32 = 1 << 3;
+const SETUP_CLAMP: u32 = 1 << 4;
+/// In the flags: answers wait with the kernel.
+const CQ_OVERFLOW: u32 = 1 << 1;
 const REGISTER_IOWQ_MAX_WORKERS: usize = 19;
-const ENTRIES: u32 = 64;
-/// Threads of the kernel's that may read and write files for one thread of ours. Its own limit is four for each CPU: with
-/// a file system that has stopped to answer, four would hold up all.
-const FILE_THREADS: u32 = 256;
+/// One goes in at a time.
+const ENTRIES: u32 = 4;
+/// Threads of the kernel's for one thread of ours: those that write files, and those for all else, reads among them. Its own limit
+/// of the former is four for each CPU: with a file system that has stopped to answer, four would hold up all.
+const KERNEL_THREADS: [u32; 2] = [256, 1024];
 
 /// See the file's header.
 pub struct Ring {
@@ -124,29 +136,53 @@ pub struct Ring {
     submitted: *const AtomicU32,
     mask: u32,
     entries: *mut Entry,
+    flags: *const AtomicU32,
     taken: *const AtomicU32,
     answered: *const AtomicU32,
     answers: *const Answer,
     answers_mask: u32,
+    _queues_at: Mapping,
+    _entries_at: Mapping,
 }
 
-/// # Safety
-/// The descriptor is that of a ring; `bytes` lie there.
-unsafe fn map(fd: i32, bytes: usize, offset: usize) -> Result<*mut u8, Errno> {
-    let (prot, flags) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_SHARED | libc::MAP_POPULATE);
-    // SAFETY: a new mapping; as the caller promises.
-    unsafe {
-        let at = call(libc::SYS_mmap, [0, bytes, prot as usize, flags as usize, fd as usize, offset])?;
-        // A forked child has no use for it, and must not share it.
-        let _ = call3(libc::SYS_madvise, at, bytes, libc::MADV_DONTFORK as usize);
-        Ok(at as *mut u8)
+/// Memory that is shared with the kernel, until this is dropped.
+struct Mapping {
+    at: usize,
+    bytes: usize,
+}
+
+impl Mapping {
+    /// # Safety
+    /// The descriptor is that of a ring; `bytes` lie there.
+    unsafe fn new(fd: i32, bytes: usize, offset: usize) -> Result<Mapping, Errno> {
+        let (prot, flags) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_SHARED | libc::MAP_POPULATE);
+        // SAFETY: a new mapping; as the caller promises.
+        unsafe {
+            let at = call(libc::SYS_mmap, [0, bytes, prot as usize, flags as usize, fd as usize, offset])?;
+            // A forked child has no use for it, and must not share it.
+            let _ = call3(libc::SYS_madvise, at, bytes, libc::MADV_DONTFORK as usize);
+            Ok(Mapping { at, bytes })
+        }
+    }
+
+    fn start(&self) -> *mut u8 {
+        std::ptr::with_exposed_provenance_mut(self.at)
+    }
+}
+
+impl Drop for Mapping {
+    fn drop(&mut self) {
+        // SAFETY: a mapping of our own; its ring goes with it.
+        let _ = unsafe { call3(libc::SYS_munmap, self.at, self.bytes, 0) };
     }
 }
 
 impl Ring {
-    /// A ring, closed on exec. It stays: its memory is never unmapped.
-    pub fn open() -> Result<Ring, Errno> {
-        let mut params = Params::default();
+    /// A ring with room for so many answers at once, closed on exec. Dropping it gives its memory back; its descriptor is closed by
+    /// [`close`].
+    pub fn open(answers: u32) -> Result<Ring, Errno> {
+        let mut params =
+            Params { flags: SETUP_CQSIZE | SETUP_CLAMP, cq_entries: answers.max(ENTRIES), ..Params::default() };
         // SAFETY: the kernel fills the parameters in.
         let fd = unsafe { call3(libc::SYS_io_uring_setup, ENTRIES as usize, &raw mut params as usize, 0) }? as i32;
         if params.features & WANTED != WANTED {
@@ -157,20 +193,21 @@ impl Ring {
     }
 
     fn mapped(fd: i32, p: &Params) -> Result<Ring, Errno> {
-        let [_, _, array] = p.sq.more;
+        let [flags, _, array] = p.sq.more;
         let [_, answers, _] = p.cq.more;
         let after_array = array as usize + p.sq_entries as usize * size_of::<u32>();
         let after_answers = answers as usize + p.cq_entries as usize * size_of::<Answer>();
         // SAFETY: the sizes and places are the kernel's. The words and records lie in the mappings, aligned, and are there as long as
         // the process is. Nobody else knows them yet.
         unsafe {
-            let queues = map(fd, after_array.max(after_answers), OFF_QUEUES)?;
-            let entries = map(fd, p.sq_entries as usize * size_of::<Entry>(), OFF_ENTRIES)?.cast();
+            let queues_at = Mapping::new(fd, after_array.max(after_answers), OFF_QUEUES)?;
+            let entries_at = Mapping::new(fd, p.sq_entries as usize * size_of::<Entry>(), OFF_ENTRIES)?;
+            let queues = queues_at.start();
             for i in 0..p.sq_entries {
                 queues.add(array as usize).cast::<u32>().add(i as usize).write(i);
             }
             let word = |at: u32| queues.add(at as usize).cast::<AtomicU32>().cast_const();
-            let limits = [FILE_THREADS, 0];
+            let limits = KERNEL_THREADS;
             let limits_at = &raw const limits as usize;
             let a = [fd as usize, REGISTER_IOWQ_MAX_WORKERS, limits_at, limits.len(), 0, 0];
             // Linux 5.15; without it the kernel's limit holds.
@@ -179,11 +216,14 @@ impl Ring {
                 fd,
                 submitted: word(p.sq.tail),
                 mask: p.sq_entries - 1,
-                entries,
+                entries: entries_at.start().cast(),
+                flags: word(flags),
                 taken: word(p.cq.head),
                 answered: word(p.cq.tail),
                 answers: queues.add(answers as usize).cast(),
                 answers_mask: p.cq_entries - 1,
+                _queues_at: queues_at,
+                _entries_at: entries_at,
             })
         }
     }
@@ -233,13 +273,23 @@ impl Ring {
                     at = at.wrapping_add(1);
                 }
                 (*self.taken).store(to, Release);
-                // What found no room stays with the kernel, which hands it on when asked while there is room.
-                if to.wrapping_sub(from) <= self.answers_mask {
+                full_fence();
+                if (*self.flags).load(Relaxed) & CQ_OVERFLOW == 0 {
                     return;
                 }
-                let _ = call(libc::SYS_io_uring_enter, [self.fd as usize, 0, 0, ENTER_GETEVENTS, 0, 0]);
+                match call(libc::SYS_io_uring_enter, [self.fd as usize, 0, 0, ENTER_GETEVENTS, 0, 0]) {
+                    Ok(_) | Err(libc::EINTR) => {}
+                    // No memory for the moment, say. It is still readable.
+                    Err(_) => return,
+                }
             }
         }
+    }
+
+    /// Waits until an answer is there.
+    pub fn wait(&self) {
+        // SAFETY: touches no memory.
+        let _ = unsafe { call(libc::SYS_io_uring_enter, [self.fd as usize, 0, 1, ENTER_GETEVENTS, 0, 0]) };
     }
 }
 
@@ -257,7 +307,7 @@ mod tests {
 
     #[test]
     fn entries_are_answered_under_their_names() {
-        let Ok(ring) = Ring::open() else { return };
+        let Ok(ring) = Ring::open(64) else { return };
         let mut file = std::fs::File::from(tempfile());
         file.write_all(b"some bytes").unwrap();
         let mut bytes = [0u8; 4];
@@ -278,8 +328,35 @@ mod tests {
     }
 
     #[test]
+    fn answers_without_room_are_kept() {
+        let Ok(ring) = Ring::open(4) else { return };
+        let mut seen = [0; 40];
+        // SAFETY: the entries point at nothing; there is one thread.
+        unsafe {
+            for round in 0..4 {
+                for name in 0..10 {
+                    ring.submit(Entry::cancel(u64::MAX), round * 10 + name).unwrap();
+                }
+                let taken = std::cell::Cell::new(0);
+                ring.take(|name, result| {
+                    assert_eq!(result, -libc::ENOENT);
+                    seen[name as usize] += 1;
+                    taken.set(taken.get() + 1);
+                    // While they are looked at more come.
+                    if taken.get() == 4 && round == 3 {
+                        let _ = ring.submit(Entry::cancel(u64::MAX), 0);
+                    }
+                });
+            }
+        }
+        assert!(seen[1..].iter().all(|&n| n == 1), "{seen:?}");
+        assert_eq!(seen[0], 2);
+        close(ring.fd());
+    }
+
+    #[test]
     fn what_blocks_is_canceled() {
-        let Ok(ring) = Ring::open() else { return };
+        let Ok(ring) = Ring::open(64) else { return };
         let mut ends = [0; 2];
         // SAFETY: room for two descriptors.
         assert_eq!(unsafe { libc::pipe2(ends.as_mut_ptr(), libc::O_CLOEXEC) }, 0);
