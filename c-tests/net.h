@@ -5,6 +5,7 @@
 #include "more.h"
 
 #include <arpa/inet.h>
+#include <linux/io_uring.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -12,6 +13,7 @@
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/un.h>
 
@@ -101,6 +103,17 @@ static inline bool is_stream(enum pair k) { return k != UNIX_DGRAM && k != UNIX_
 static inline void close_pair(int fds[2]) {
     CHECK_OK(rt_close(fds[0]));
     CHECK_OK(rt_close(fds[1]));
+}
+
+/* Whether the library finds io_uring here. */
+static inline bool has_ring(void) {
+    const char *debug = getenv("RT_DEBUG");
+    if (debug != NULL && strstr(debug, "nouring") != NULL) return false;
+    struct io_uring_params p;
+    memset(&p, 0, sizeof p);
+    const long fd = syscall(SYS_io_uring_setup, 4, &p);
+    if (fd >= 0) close((int)fd);
+    return fd >= 0;
 }
 
 /* Waits, on a plain thread, until so many descriptors are waited on. */

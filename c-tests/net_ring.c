@@ -5,21 +5,9 @@
  */
 #include "net.h"
 
-#include <linux/io_uring.h>
 #include <pty.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <termios.h>
-
-static bool has_ring(void) {
-    const char *debug = getenv("RT_DEBUG");
-    if (debug != NULL && strstr(debug, "nouring") != NULL) return false;
-    struct io_uring_params p;
-    memset(&p, 0, sizeof p);
-    const long fd = syscall(SYS_io_uring_setup, 4, &p);
-    if (fd >= 0) close((int)fd);
-    return fd >= 0;
-}
 
 enum { BLOCK = 4096, BLOCKS = 600 };
 

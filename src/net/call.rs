@@ -12,7 +12,7 @@
 use super::desc::{self, Desc, Dirs, Ended, Wanted};
 use super::life::Closing;
 use super::poll::Poller;
-use super::ring::{self, Stop};
+use super::ring::{self, Stop, Waits};
 use super::word::Seen;
 use super::{kernel, table};
 use crate::error::{Error, Result};
@@ -195,6 +195,7 @@ impl Use {
     pub unsafe fn by_ring(
         &self,
         entry: impl FnOnce() -> Entry,
+        waits: Waits,
         dirs: Dirs,
         until: i64,
     ) -> Option<Result<kernel::Answer>> {
@@ -203,7 +204,7 @@ impl Use {
         let stop = Stop { of: self, dirs, until };
         self.desc.life.blocks();
         // SAFETY: as the caller promises.
-        let r = unsafe { ring::run(ring, entry(), stop) };
+        let r = unsafe { ring::run(ring, entry(), waits, stop) };
         self.desc.life.unblocks();
         r
     }

@@ -2,7 +2,8 @@
 
 use super::call::{Use, may_block, uninterrupted};
 use super::desc::Dirs;
-use super::{kernel, ring, socket};
+use super::ring::{self, Waits};
+use super::{kernel, socket};
 use crate::error::{Error, Result};
 use crate::sched::blocking;
 use crate::sys::clock::NEVER;
@@ -24,7 +25,7 @@ pub fn sync(fd: i32) -> Result {
     let u = Use::enter(fd)?;
     if ring::is_for_goroutines() {
         // SAFETY: the entry points at nothing.
-        while let Some(answer) = unsafe { u.by_ring(|| Entry::fsync(fd), Dirs::NONE, NEVER) } {
+        while let Some(answer) = unsafe { u.by_ring(|| Entry::fsync(fd), Waits::InThread, Dirs::NONE, NEVER) } {
             match answer? {
                 Err(libc::EINTR) => {}
                 answer => return answer.map(|_| ()).map_err(Error::Os),

@@ -29,7 +29,7 @@
 use super::call::{IO_WAIT, Position, Try, Use, uninterrupted};
 use super::desc::Dirs;
 use super::kernel::{self, Answer, RWF_NOSIGNAL, RWF_NOWAIT};
-use super::ring;
+use super::ring::{self, Waits};
 use crate::error::{Error, Result};
 use crate::sys::clock::NEVER;
 use crate::sys::errno;
@@ -262,7 +262,7 @@ unsafe fn terminal(u: &Use, way: Way, iov: &[iovec]) -> Try<usize> {
     /// Its own position, of which it has none.
     const NO_OFFSET: u64 = u64::MAX;
     // SAFETY: as the caller promises.
-    let by_ring = unsafe { u.by_ring(|| way.entry(u.fd, iov, NO_OFFSET), way.dirs(), NEVER) };
+    let by_ring = unsafe { u.by_ring(|| way.entry(u.fd, iov, NO_OFFSET), Waits::InThread, way.dirs(), NEVER) };
     // SAFETY: as the caller promises.
     match by_ring.unwrap_or_else(|| u.outside(|| unsafe { way.plain(u.fd, iov) })) {
         Err(e) => Try::Refused(e),
@@ -277,7 +277,7 @@ unsafe fn terminal(u: &Use, way: Way, iov: &[iovec]) -> Try<usize> {
 unsafe fn file_by_ring(u: &Use, way: Way, iov: &[iovec], offset: u64) -> Option<Try<usize>> {
     loop {
         // SAFETY: as the caller promises.
-        match unsafe { u.by_ring(|| way.entry(u.fd, iov, offset), Dirs::NONE, NEVER) }? {
+        match unsafe { u.by_ring(|| way.entry(u.fd, iov, offset), Waits::InThread, Dirs::NONE, NEVER) }? {
             Err(e) => return Some(Try::Refused(e)),
             Ok(Err(libc::EINTR)) => {}
             // The plain call raises SIGXFSZ too, as it should.

@@ -8,8 +8,9 @@
 //!   a worker, whose signals are blocked, would get EIO where a thread is stopped).
 //! * Not open: one of a FIFO waits for its other end, in a worker that files need.
 //!
-//! Where the system allows no ring (old kernels, seccomp, `RT_DEBUG=nouring`), gives it no thread, or has [`MOST`] calls already, they
-//! go to threads of ours, where nothing ends them before their time.
+//! Where the system allows no ring (old kernels, seccomp, `RT_DEBUG=nouring`), gives it no thread, or has [`MOST`] calls already that
+//! hold one, they go to threads of ours, where nothing ends them before their time. (More would wait in the kernel behind those that
+//! wait for what never comes, a file server that does not answer. Connects are only polled there; of them there may be any number.)
 //!
 //! *One ring for these*, made at the first need, under one lock. Its descriptor stands in the poller's set: who waits there,
 //! or looks, takes the answers ([`take`]) and readies whom they concern. The ring stays, as the set does. What is answered at once has
@@ -64,12 +65,13 @@ static LOCK: RawLock = RawLock::new(Rank::Ring);
 static RING: AtomicPtr<Ring> = AtomicPtr::new(ptr::null_mut());
 /// There is none to be had.
 static REFUSED: AtomicBool = AtomicBool::new(false);
-/// Written under the lock.
+/// How many calls the kernel has, and those that hold a thread there. Written under the lock.
 static IN_FLIGHT: AtomicUsize = AtomicUsize::new(0);
+static HOLDING: AtomicUsize = AtomicUsize::new(0);
 
-/// How many calls the ring takes. Each is a thread of the kernel's, as a rule.
+/// How many calls the ring takes that hold a thread of the kernel's: as many as it has.
 const MOST: usize = 1024;
-/// Room for so many answers: those of all calls, and of cancels that were in vain.
+/// Room for so many answers without further ado: those of such calls, and of cancels that were in vain.
 const ANSWERS: u32 = 4 * MOST as u32;
 /// How often a call is submitted again for which the kernel had no thread.
 const TRIES: u32 = 2;
@@ -134,6 +136,8 @@ fn make() -> Option<&'static Ring> {
 
 /// A call in flight.
 struct Op {
+    /// 1 if it holds a thread of the kernel's.
+    holds: usize,
     /// What it is linked to.
     desc: &'static Desc,
     /// Who waits for it, while somebody does.
@@ -197,6 +201,15 @@ pub struct Stop<'a> {
     pub until: i64,
 }
 
+/// What the kernel does with a call that would wait.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Waits {
+    /// It polls the file.
+    Polled,
+    /// It has a thread wait.
+    InThread,
+}
+
 impl Stop<'_> {
     fn until(&self) -> i64 {
         self.until.min(self.of.desc.deadline(self.dirs))
@@ -215,8 +228,9 @@ impl Stop<'_> {
 ///
 /// # Safety
 /// What the entry points at is good for what the kernel does with it, until this returns.
-pub unsafe fn run(ring: &'static Ring, entry: Entry, stop: Stop) -> Option<Result<kernel::Answer>> {
+pub unsafe fn run(ring: &'static Ring, entry: Entry, waits: Waits, stop: Stop) -> Option<Result<kernel::Answer>> {
     let op = Op {
+        holds: (waits == Waits::InThread) as usize,
         desc: stop.of.desc,
         waiter: Cell::new(None),
         result: Cell::new(None),
@@ -231,7 +245,7 @@ pub unsafe fn run(ring: &'static Ring, entry: Entry, stop: Stop) -> Option<Resul
     }
     LOCK.lock();
     let result = loop {
-        if in_vain > TRIES || IN_FLIGHT.load(Relaxed) >= MOST {
+        if in_vain > TRIES || op.holds > 0 && HOLDING.load(Relaxed) >= MOST {
             LOCK.unlock();
             return None;
         }
@@ -250,6 +264,7 @@ pub unsafe fn run(ring: &'static Ring, entry: Entry, stop: Stop) -> Option<Resul
             return not.err().map(Err);
         }
         IN_FLIGHT.fetch_add(1, Relaxed);
+        HOLDING.fetch_add(op.holds, Relaxed);
         let result = wait(ring, &op, stop, &mut stopped);
         if result != -libc::ECANCELED || stopped.is_some() {
             break result;
@@ -339,6 +354,7 @@ unsafe fn take_answers(ring: &Ring, woken: &GList) {
             op.result.set(Some(result));
             op.unlink();
             IN_FLIGHT.fetch_sub(1, Relaxed);
+            HOLDING.fetch_sub(op.holds, Relaxed);
             op.wake(woken);
         });
     }
@@ -405,4 +421,5 @@ pub fn forget() {
         uring::close(ring.fd());
     }
     IN_FLIGHT.store(0, Relaxed);
+    HOLDING.store(0, Relaxed);
 }

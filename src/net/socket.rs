@@ -8,6 +8,7 @@
 
 use super::call::{IO_WAIT, Try, Use, run, uninterrupted};
 use super::desc::Dirs;
+use super::ring::Waits;
 use super::{at_once, kernel, table};
 use crate::error::{Error, Result};
 use crate::sys::clock::{self, NEVER};
@@ -263,10 +264,12 @@ pub unsafe fn connect(fd: i32, addr: *const sockaddr, addrlen: socklen_t, until:
     // SAFETY: as the caller promises.
     let call = || unsafe { kernel::connect(fd, addr, addrlen) };
     while kernel::is_blocking(fd).map_err(Error::Os)? {
+        // Readiness says nothing of the queue of a unix socket that listens.
+        let waits = if is_unix(fd) { Waits::InThread } else { Waits::Polled };
         let by_ring = match kernel::has_send_timeout(fd) {
             true => None,
             // SAFETY: as the caller promises.
-            false => unsafe { u.by_ring(|| Entry::connect(fd, addr, addrlen), Dirs::WRITE, until) },
+            false => unsafe { u.by_ring(|| Entry::connect(fd, addr, addrlen), waits, Dirs::WRITE, until) },
         };
         return match by_ring.unwrap_or_else(|| u.blocking(call))? {
             Ok(_) => Ok(()),
