@@ -105,6 +105,29 @@ static inline void close_pair(int fds[2]) {
     CHECK_OK(rt_close(fds[1]));
 }
 
+/* A listening socket whose queue is full: a connect waits. */
+struct full {
+    int listener, fill[3];
+    struct sockaddr_storage a;
+    socklen_t len;
+};
+
+static inline void make_full(struct full *q) {
+    q->listener = plain_listener(AF_INET, 0, 0);
+    CHECK_OP(q->listener, >=, 0);
+    q->len = loopback(&q->a, AF_INET, port_of(q->listener));
+    for (int i = 0; i < 3; i++) {
+        q->fill[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        CHECK(connect(q->fill[i], (struct sockaddr *)&q->a, q->len) == 0 || errno == EINPROGRESS);
+    }
+    usleep(20000);
+}
+
+static inline void empty(struct full *q) {
+    for (int i = 0; i < 3; i++) close(q->fill[i]);
+    close(q->listener);
+}
+
 /* Whether the library finds io_uring here. */
 static inline bool has_ring(void) {
     const char *debug = getenv("RT_DEBUG");

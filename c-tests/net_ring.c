@@ -111,29 +111,6 @@ static void files(void *arg) {
     free(f);
 }
 
-/* A listening socket whose queue is full: a connect waits. */
-struct full {
-    int listener, fill[3];
-    struct sockaddr_storage a;
-    socklen_t len;
-};
-
-static void make_full(struct full *q) {
-    q->listener = plain_listener(AF_INET, 0, 0);
-    CHECK_OP(q->listener, >=, 0);
-    q->len = loopback(&q->a, AF_INET, port_of(q->listener));
-    for (int i = 0; i < 3; i++) {
-        q->fill[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-        CHECK(connect(q->fill[i], (struct sockaddr *)&q->a, q->len) == 0 || errno == EINPROGRESS);
-    }
-    usleep(20000);
-}
-
-static void empty(struct full *q) {
-    for (int i = 0; i < 3; i++) close(q->fill[i]);
-    close(q->listener);
-}
-
 struct connecting {
     struct full *q;
     int fd, result;

@@ -191,7 +191,7 @@ struct queue {
     struct sockaddr_un a;
     socklen_t len;
     int listener, fill;
-    _Atomic int connected, timed_out, canceled;
+    _Atomic int connected;
     rt_waitgroup wg;
 };
 
@@ -263,8 +263,7 @@ static void many_join(void *arg) {
 
 /* Connects of which none succeeds: all end by their deadlines at once, with more answers than there is room for. */
 struct crowd {
-    struct sockaddr_storage a;
-    socklen_t len;
+    struct full full;
     int64_t at;
     _Atomic int timed_out;
     rt_waitgroup wg;
@@ -275,7 +274,7 @@ static void waits_in_vain(void *arg) {
     const int s = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     CHECK_OP(s, >=, 0);
     CHECK_OK(rt_fd_set_deadline(s, RT_POLL_WRITE, c->at));
-    CHECK_EQ(rt_connect(s, (struct sockaddr *)&c->a, c->len), RT_ETIMEDOUT);
+    CHECK_EQ(rt_connect(s, (struct sockaddr *)&c->full.a, c->full.len), RT_ETIMEDOUT);
     atomic_fetch_add(&c->timed_out, 1);
     CHECK_OK(rt_close(s));
     CHECK_OK(rt_waitgroup_done(&c->wg));
@@ -284,14 +283,7 @@ static void waits_in_vain(void *arg) {
 static void many_time_out(void *arg) {
     const int many = *(int *)arg;
     struct crowd *c = calloc(1, sizeof *c);
-    int fill[3];
-    const int l = plain_listener(AF_INET, 0, 0);
-    c->len = loopback(&c->a, AF_INET, port_of(l));
-    for (int i = 0; i < 3; i++) {
-        fill[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-        CHECK(connect(fill[i], (struct sockaddr *)&c->a, c->len) == 0 || errno == EINPROGRESS);
-    }
-    usleep(20000);
+    make_full(&c->full);
     c->at = rt_now() + 100 * MS;
     for (int i = 0; i < many; i++) {
         CHECK_OK(rt_waitgroup_add(&c->wg, 1));
@@ -299,25 +291,23 @@ static void many_time_out(void *arg) {
     }
     CHECK_OK(rt_waitgroup_wait(&c->wg));
     CHECK_EQ(atomic_load(&c->timed_out), many);
-    for (int i = 0; i < 3; i++) CHECK_EQ(close(fill[i]), 0);
-    CHECK_EQ(close(l), 0);
+    empty(&c->full);
     free(c);
 }
 
 /* The socket's own time for a connect holds. */
 static void own_time(void *arg) {
     (void)arg;
-    struct queue *q = malloc(sizeof *q);
-    make_queue(q);
-    const int s = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct full full;
+    make_full(&full);
+    const int s = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     const struct timeval time = {.tv_usec = 20000};
     CHECK_EQ(setsockopt(s, SOL_SOCKET, SO_SNDTIMEO, &time, sizeof time), 0);
     const int64_t begun = rt_now();
-    CHECK_EQ(rt_connect(s, (struct sockaddr *)&q->a, q->len), -EAGAIN);
+    CHECK_EQ(rt_connect(s, (struct sockaddr *)&full.a, full.len), -EINPROGRESS);
     CHECK_OP(rt_now() - begun, >=, 15 * MS);
     CHECK_OK(rt_close(s));
-    close_queue(q);
-    free(q);
+    empty(&full);
 }
 
 /* In a child, which may lower limits: what lies at the limit of a file's size is written, and what lies beyond raises SIGXFSZ. */

@@ -1894,7 +1894,7 @@ int rt_open(const char *path, int flags, unsigned int mode) RT_NOEXCEPT;
  * @param offset  from the file's beginning, bytes
  * Returns how many there were; fewer than len at the end of the file.
  * Errors: what pread answers, such as -ESPIPE; RT_EINVAL: buf is NULL and len is not 0, a negative offset; RT_EPERM: it would
- * block in an unlockf.
+ * block in an unlockf; RT_ECANCELED: it was closed or forgotten while it waited for the system.
  * Call from: any thread. Blocks: the goroutine, or the plain thread. Since 0.1.
  */
 ssize_t rt_pread(int fd,
@@ -1921,10 +1921,12 @@ ssize_t rt_pwrite(int fd, const void *buf, size_t len, int64_t offset) RT_NOEXCE
  *
  * @param fd  the file
  * Returns RT_OK.
- * Errors: what fsync answers, such as -EIO; RT_EPERM: in an unlockf.
+ * Errors: what fsync answers, such as -EIO; RT_EPERM: in an unlockf; RT_ECANCELED: it was closed or forgotten while it waited for
+ * the system.
  * Call from: any thread. Blocks: the goroutine, or the plain thread. Since 0.1.
  */
-int rt_fsync(int fd) RT_NOEXCEPT;
+int rt_fsync(int fd)
+RT_NOEXCEPT;
 
 /**
  * Reads the counts of the runtime. Each is exact in itself; together they are of no one moment.

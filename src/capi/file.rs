@@ -36,7 +36,7 @@ pub unsafe extern "C" fn rt_open(path: *const c_char, flags: c_int, mode: c_uint
  * @param offset  from the file's beginning, bytes
  * Returns how many there were; fewer than len at the end of the file.
  * Errors: what pread answers, such as -ESPIPE; RT_EINVAL: buf is NULL and len is not 0, a negative offset; RT_EPERM: it would
- * block in an unlockf.
+ * block in an unlockf; RT_ECANCELED: it was closed or forgotten while it waited for the system.
  * Call from: any thread. Blocks: the goroutine, or the plain thread. Since 0.1.
  */
 #[unsafe(no_mangle)]
@@ -75,7 +75,8 @@ pub unsafe extern "C" fn rt_pwrite(fd: c_int, buf: *const c_void, len: usize, of
  *
  * @param fd  the file
  * Returns RT_OK.
- * Errors: what fsync answers, such as -EIO; RT_EPERM: in an unlockf.
+ * Errors: what fsync answers, such as -EIO; RT_EPERM: in an unlockf; RT_ECANCELED: it was closed or forgotten while it waited for
+ * the system.
  * Call from: any thread. Blocks: the goroutine, or the plain thread. Since 0.1.
  */
 #[unsafe(no_mangle)]

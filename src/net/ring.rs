@@ -37,9 +37,13 @@
 //! submitted again then. So it is where the kernel has no thread for it, which looks the same but for the thread that submitted being
 //! there; after [`TRIES`] of these the call goes elsewhere.
 //!
+//! *An answer passes through the thread that submitted*, as a rule: the kernel has it run a task, and interrupts what it does for that. So a
+//! system call of the program's own there may answer EINTR where the kernel does not restart it, and an answer is late as long as that
+//! thread is in a sleep that nothing interrupts.
+//!
 //! *Which file.* The kernel looks the number of a write up when it is submitted, and that of all else when one of its threads begins.
 //! Until then the number is not given back by a close of ours, which waits for the call. But one that is given back or replaced
-//! by other code meanwhile is another file: a read reads that. After [`crate::net::ready::forget`] calls are canceled, though
+//! by other code meanwhile is another file: a read reads that. After a forget (`ready.rs`) calls are canceled, though
 //! it does not wait until they are; and none is submitted again then.
 
 use super::call::{IO_WAIT, Use};
