@@ -296,7 +296,7 @@ const FETCHED: usize = 64 << 10;
 ///
 /// # Safety
 /// As [`attempt`].
-unsafe fn fetched(u: &Use, iov: &[iovec]) -> Option<usize> {
+unsafe fn fetched(u: &Use, iov: &[iovec]) -> Option<Try<usize>> {
     let at = kernel::position(u.fd).ok()?;
     let wanted = iov.iter().fold(0usize, |sum, v| sum.saturating_add(v.iov_len)).min(FETCHED);
     // Not the caller's: of that nothing is touched but what the answer counts.
@@ -306,7 +306,8 @@ unsafe fn fetched(u: &Use, iov: &[iovec]) -> Option<usize> {
     // SAFETY: as the caller promises; there is room for so much, and nobody looks at it.
     unsafe {
         match file_by_ring(u, Way::Read, &own, at)? {
-            Try::Done(_) => Way::Read.nowait(u.fd, iov, -1).ok(),
+            Try::Done(_) => Way::Read.nowait(u.fd, iov, -1).ok().map(Try::Part),
+            Try::Refused(e) => Some(Try::Refused(e)),
             _ => None,
         }
     }
@@ -326,7 +327,7 @@ unsafe fn blocking(u: &Use, way: Way, iov: &[iovec], offset: i64) -> Try<usize> 
         let moved = unsafe {
             match at {
                 Some(at) => file_by_ring(u, way, iov, at),
-                None => fetched(u, iov).map(Try::Part),
+                None => fetched(u, iov),
             }
         };
         if let Some(moved) = moved {
