@@ -19,8 +19,9 @@ use crate::error::{Error, Result};
 use crate::sched::m::{self, M};
 use crate::sched::park::{self, Commit};
 use crate::sched::state::Kind;
-use crate::sched::{blocking, handshake};
+use crate::sched::{blocking, handshake, host};
 use crate::sync::wordlock;
+use crate::sys::atomic::Relaxed;
 use crate::sys::clock::{self, NEVER};
 use crate::sys::syscall::Errno;
 use crate::sys::uring::Entry;
@@ -80,6 +81,9 @@ pub struct Use {
     naps: u32,
 }
 
+/// After so many tries in a row that found nothing the next are left out, and so many of those.
+const SURE: u8 = 4;
+const SKIPS: u8 = 32;
 /// How often a call looks again whether a number that is given back has been, before it takes that for granted: some ms.
 const LONG_CLOSE: u32 = 400;
 /// So many waits of a call that were in vain are an accident: others were faster. More are a descriptor whose readiness does not
@@ -180,6 +184,35 @@ impl Use {
             self.try_enter().map_err(|_| Error::Canceled)?;
         }
         if self.desc.tag() == self.tag { Ok(()) } else { Err(Error::Canceled) }
+    }
+
+    /// Whether a read's first try would find nothing, as the last ones did: who has answered a request waits for the next, and a
+    /// system call that only says so costs as much as the wait. The wait finds what is there already, so a wrong guess costs only
+    /// time; now and then the try is made all the same. Only for goroutines that may wait.
+    pub fn expects_nothing(&self) -> bool {
+        let vain = self.desc.vain.load(Relaxed);
+        if vain < SURE {
+            return false;
+        }
+        if vain >= SURE + SKIPS {
+            self.desc.vain.store(SURE - 1, Relaxed);
+            return false;
+        }
+        let waits = may_block().is_ok_and(|m| m.goroutine().is_some_and(|g| !host::is_hosted(g)));
+        if waits {
+            self.desc.vain.store(vain + 1, Relaxed);
+        }
+        waits
+    }
+
+    /// What a read's first try has come to.
+    pub fn tried(&self, found_nothing: bool) {
+        let vain = self.desc.vain.load(Relaxed);
+        match found_nothing {
+            true if vain < SURE => self.desc.vain.store(vain + 1, Relaxed),
+            false if vain != 0 => self.desc.vain.store(0, Relaxed),
+            _ => {}
+        }
     }
 
     /// Whether the number still stands for the file that the call began with, and nobody closes it. By a call that is inside.

@@ -150,6 +150,8 @@ pub struct Desc {
     registered: Cell<bool>,
     /// What kind of file it is, as far as calls have found out (`io.rs`). A hint.
     pub hints: AtomicU8,
+    /// How often in a row a read's first try found nothing. A hint.
+    pub vain: AtomicU8,
     sides: [Side; 2],
 }
 
@@ -165,6 +167,7 @@ impl Desc {
             lock: RawLock::new(Rank::Descriptor),
             registered: Cell::new(false),
             hints: AtomicU8::new(0),
+            vain: AtomicU8::new(0),
             sides: [Side::new(), Side::new()],
         }
     }
@@ -239,6 +242,7 @@ impl Desc {
         }
         self.registered.set(false);
         self.hints.store(0, Relaxed);
+        self.vain.store(0, Relaxed);
     }
 
     /// The number is about to be closed, or handed to other code: wakes everybody, and takes it off the poller.

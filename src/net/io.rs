@@ -395,6 +395,7 @@ pub unsafe fn transfer(fd: i32, way: Way, iov: &[iovec], done: &mut usize) -> Re
 unsafe fn move_all(u: &mut Use, way: Way, iov: &[iovec], wanted: usize, done: &mut usize) -> Result {
     let mut rest = Vec::new();
     let mut position = Position::new(u);
+    let mut first = way == Way::Read;
     loop {
         let left = if *done == 0 {
             iov
@@ -403,8 +404,17 @@ unsafe fn move_all(u: &mut Use, way: Way, iov: &[iovec], wanted: usize, done: &m
             &rest[..]
         };
         let seen = u.look();
-        // SAFETY: as the caller promises; `rest` points into the same buffers.
-        let tried = match unsafe { attempt(u, way, left, &mut position) } {
+        let skip = first && u.desc.hints.load(Relaxed) & NO_SOCKET == 0 && u.expects_nothing();
+        let tried = if skip {
+            Try::NotNow
+        } else {
+            // SAFETY: as the caller promises; `rest` points into the same buffers.
+            unsafe { attempt(u, way, left, &mut position) }
+        };
+        if std::mem::replace(&mut first, false) && !skip {
+            u.tried(matches!(tried, Try::NotNow));
+        }
+        let tried = match tried {
             Try::NotNow => {
                 if !position.is_held() && u.wait(way.dirs(), seen, NEVER, IO_WAIT)? {
                     continue;

@@ -145,7 +145,12 @@ pub unsafe fn transfer(fd: i32, message: &Message, flags: c_int, done: &mut usiz
     let now = flags | MSG_DONTWAIT | if send { MSG_NOSIGNAL } else { 0 };
     // SAFETY: as the caller promises.
     let wanted = unsafe { message.len() };
+    let mut first = !send && !no_wait;
     let moved = run(fd, message.dirs(), |u| {
+        let first = std::mem::replace(&mut first, false);
+        if first && u.expects_nothing() {
+            return Try::NotNow;
+        }
         if all && peek && !no_wait && kernel::is_blocking(fd) == Ok(true) {
             // What is there stays there, so readiness says nothing of more.
             // SAFETY: as the caller promises.
@@ -156,7 +161,11 @@ pub unsafe fn transfer(fd: i32, message: &Message, flags: c_int, done: &mut usiz
         }
         loop {
             // SAFETY: as the caller promises.
-            match uninterrupted(|| unsafe { message.attempt(fd, now, *done) }) {
+            let tried = uninterrupted(|| unsafe { message.attempt(fd, now, *done) });
+            if first {
+                u.tried(tried == Err(libc::EAGAIN));
+            }
+            match tried {
                 Ok(n) => {
                     *done += n;
                     let short = n > 0 && *done < wanted && !no_wait && !peek;
