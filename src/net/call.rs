@@ -4,6 +4,10 @@
 //! says "not now" waits until something happens. While it waits it does not count as a user of the number; when it goes on,
 //! the number must still stand for the same file (`life.rs`), else it was closed meanwhile: `Canceled`.
 //!
+//! *Quick waits.* To renew a registration at each wait (`desc.rs`) costs as much as a read. It is for the case that other code has
+//! closed the number, and it stands for another file. Sockets tell that cheaper, by their cookie. Where it is that of the last
+//! registration, the wait takes this for granted, but for no longer than [`QUICK`]: the number may be closed while it lasts. If nothing comes the call makes sure that the number still stands for the same file, tries again, and waits for good.
+//!
 //! The three ways to make a system call:
 //! * one that never blocks: as it is;
 //! * one that hardly ever blocks, because the descriptor is ready, though another may be faster: [`Use::outside`];
@@ -14,7 +18,7 @@ use super::life::Closing;
 use super::poll::Poller;
 use super::ring::{self, Stop, Waits};
 use super::word::Seen;
-use super::{kernel, table};
+use super::{io, kernel, table};
 use crate::error::{Error, Result};
 use crate::sched::m::{self, M};
 use crate::sched::park::{self, Commit};
@@ -79,11 +83,12 @@ pub struct Use {
     inside: bool,
     /// How often it has waited.
     naps: u32,
+    /// A wait of it has lasted for [`QUICK`].
+    lasts: bool,
 }
 
-/// After so many tries in a row that found nothing the next are left out, and so many of those.
-const SURE: u8 = 4;
-const SKIPS: u8 = 32;
+/// How long a quick wait lasts before it makes sure that the number still stands for the same file, ns.
+const QUICK: i64 = 10_000_000;
 /// How often a call looks again whether a number that is given back has been, before it takes that for granted: some ms.
 const LONG_CLOSE: u32 = 400;
 /// So many waits of a call that were in vain are an accident: others were faster. More are a descriptor whose readiness does not
@@ -95,7 +100,7 @@ impl Use {
     /// EBADF for what is being closed; what is not open at all the kernel will say.
     pub fn enter(fd: i32) -> Result<Use> {
         let desc = table::of(fd)?;
-        let mut u = Use { desc, fd, tag: 0, inside: false, naps: 0 };
+        let mut u = Use { desc, fd, tag: 0, inside: false, naps: 0, lasts: false };
         let mut tries = 0;
         while u.try_enter() == Err(Closing::Wait) {
             if tries > LONG_CLOSE {
@@ -161,13 +166,28 @@ impl Use {
             self.again()?;
         }
         let mut wanted = [Wanted::new(self.desc, self.fd, dirs, seen)];
+        let is_socket = self.desc.hints.load(Relaxed) & io::NO_SOCKET == 0;
+        if !self.lasts && is_socket && m::current().is_some_and(|m| m.goroutine().is_some()) {
+            wanted[0].cookie = kernel::cookie(self.fd);
+        }
+        let is_quick = wanted[0].cookie != 0;
+        let until = if is_quick { when.min(clock::after(QUICK)) } else { when };
         let (inside, life) = (&mut self.inside, &self.desc.life);
-        let ended = desc::wait(&mut wanted, when, true, &Poller, reason, || {
+        let ended = desc::wait(&mut wanted, until, true, &Poller, reason, || {
             *inside = false;
             if life.leave() {
                 crate::throw!("a call that parks was the last of a descriptor that is closed");
             }
-        })?;
+        });
+        if is_quick && ended == Err(Error::TimedOut) && clock::now() < when.min(self.desc.deadline(dirs)) {
+            self.lasts = true;
+            self.again()?;
+            // Before anything is read: if it is another file by now, what comes there is not this call's.
+            self.desc.check(self.fd, &Poller)?;
+            self.again()?;
+            return Ok(true);
+        }
+        let ended = ended?;
         if self.inside {
             // It has not left, so the number has not been given back: another tag is the news that it is another file since before this
             // call, which is the one that it has tried.
@@ -186,33 +206,16 @@ impl Use {
         if self.desc.tag() == self.tag { Ok(()) } else { Err(Error::Canceled) }
     }
 
-    /// Whether a read's first try would find nothing, as the last ones did: who has answered a request waits for the next, and a
-    /// system call that only says so costs as much as the wait. The wait finds what is there already, so a wrong guess costs only
-    /// time; now and then the try is made all the same. Only for goroutines that may wait.
-    pub fn expects_nothing(&self) -> bool {
-        let vain = self.desc.vain.load(Relaxed);
-        if vain < SURE {
-            return false;
-        }
-        if vain >= SURE + SKIPS {
-            self.desc.vain.store(SURE - 1, Relaxed);
-            return false;
-        }
-        let waits = may_block().is_ok_and(|m| m.goroutine().is_some_and(|g| !host::is_hosted(g)));
-        if waits {
-            self.desc.vain.store(vain + 1, Relaxed);
-        }
-        waits
+    /// Whether a read would find nothing: nothing has happened since one took all there was. What happens later is an event, so the
+    /// wait that follows needs no try before it. Only for goroutines that may wait.
+    pub fn is_drained(&self, seen: [Seen; 2]) -> bool {
+        self.desc.drained.load(Relaxed) == seen[0].bits()
+            && may_block().is_ok_and(|m| m.goroutine().is_some_and(|g| !host::is_hosted(g)))
     }
 
-    /// What a read's first try has come to.
-    pub fn tried(&self, found_nothing: bool) {
-        let vain = self.desc.vain.load(Relaxed);
-        match found_nothing {
-            true if vain < SURE => self.desc.vain.store(vain + 1, Relaxed),
-            false if vain != 0 => self.desc.vain.store(0, Relaxed),
-            _ => {}
-        }
+    /// A read has taken all there was; `seen` was noted before it.
+    pub fn drained(&self, seen: [Seen; 2]) {
+        self.desc.drained.store(seen[0].bits(), Relaxed);
     }
 
     /// Whether the number still stands for the file that the call began with, and nobody closes it. By a call that is inside.
@@ -348,12 +351,12 @@ fn close_number(desc: &Desc, fd: i32) -> Result {
 pub const IO_WAIT: &CStr = c"IO wait";
 
 /// Runs a call: `attempt` until it is done, waiting for `dirs` between.
-pub fn run<T>(fd: i32, dirs: Dirs, mut attempt: impl FnMut(&Use) -> Try<T>) -> Result<T> {
+pub fn run<T>(fd: i32, dirs: Dirs, mut attempt: impl FnMut(&Use, [Seen; 2]) -> Try<T>) -> Result<T> {
     let mut u = Use::enter(fd)?;
     u.check_deadline(dirs)?;
     loop {
         let seen = u.look();
-        match attempt(&u) {
+        match attempt(&u, seen) {
             Try::Done(t) | Try::Part(t) => return Ok(t),
             Try::Failed(e) => return Err(Error::Os(e)),
             Try::Refused(e) => return Err(e),

@@ -6,7 +6,8 @@
 //! *Registering.* A descriptor is told to the poller when somebody first waits, and stays there, edge-triggered. The number may
 //! be closed by other code and come back as another file, of which the poller then knows nothing. So each wait renews the
 //! registration; where the poller answers that it has none, another file stands behind the number: the record gets a new tag, and
-//! what the old file had is gone, deadlines too. Who still waited for it is cancelled.
+//! what the old file had is gone, deadlines too. Who still waited for it is cancelled. A wait that is likely to be short is *quick*: it
+//! takes the registration that it knows for granted, and renews it only when nothing has come for a while (`call.rs`).
 //!
 //! *Waiting on several* takes all locks, in the order of their addresses, as a select does, and lets go of them when the goroutine
 //! waits. Whoever wakes one of the nodes claims the park, and with it all of them. The waiter then takes the others off.
@@ -27,7 +28,7 @@ use crate::sched::park::{self, Commit, Woken};
 use crate::sched::state::Kind;
 use crate::sync::mutex::Mutex;
 use crate::sync::waitq::{WaitQueue, Waiter};
-use crate::sys::atomic::{AtomicI64, AtomicPtr, AtomicU8, Relaxed, full_fence};
+use crate::sys::atomic::{AtomicI64, AtomicPtr, AtomicU8, AtomicU64, Relaxed, full_fence};
 use crate::sys::clock::NEVER;
 use crate::sys::lock::{Rank, RawLock};
 use std::cell::Cell;
@@ -148,10 +149,12 @@ pub struct Desc {
     lock: RawLock,
     /// The poller has been told. Under the lock.
     registered: Cell<bool>,
+    /// The kernel's number of the socket that was registered last, or 0. Under the lock.
+    cookie: Cell<u64>,
     /// What kind of file it is, as far as calls have found out (`io.rs`). A hint.
     pub hints: AtomicU8,
-    /// How often in a row a read's first try found nothing. A hint.
-    pub vain: AtomicU8,
+    /// What the word for reading was before a read that took all there was; see `call.rs`. A hint.
+    pub drained: AtomicU64,
     sides: [Side; 2],
 }
 
@@ -167,7 +170,8 @@ impl Desc {
             lock: RawLock::new(Rank::Descriptor),
             registered: Cell::new(false),
             hints: AtomicU8::new(0),
-            vain: AtomicU8::new(0),
+            drained: AtomicU64::new(u64::MAX),
+            cookie: Cell::new(0),
             sides: [Side::new(), Side::new()],
         }
     }
@@ -242,7 +246,6 @@ impl Desc {
         }
         self.registered.set(false);
         self.hints.store(0, Relaxed);
-        self.vain.store(0, Relaxed);
     }
 
     /// The number is about to be closed, or handed to other code: wakes everybody, and takes it off the poller.
@@ -312,12 +315,14 @@ pub struct Wanted {
     pub dirs: Dirs,
     /// Noted before the try.
     pub seen: [Seen; 2],
+    /// The kernel's number of the socket. If it is that of the last registration, this need not be renewed. 0: it is.
+    pub cookie: u64,
     nodes: [MaybeUninit<Waiter>; 2],
 }
 
 impl Wanted {
     pub fn new(desc: &'static Desc, fd: i32, dirs: Dirs, seen: [Seen; 2]) -> Wanted {
-        Wanted { desc, fd, dirs, seen, nodes: [const { MaybeUninit::uninit() }; 2] }
+        Wanted { desc, fd, dirs, seen, cookie: 0, nodes: [const { MaybeUninit::uninit() }; 2] }
     }
 
     fn begin_wait(&self) -> bool {
@@ -421,12 +426,15 @@ fn begin(
         if !w.begin_wait() {
             return Ok(Some(Ended::Again));
         }
-        let tag = w.desc.tag();
-        if !w.desc.register(w.fd, registry, woken)? && alone {
-            return Ok(Some(Ended::NoEvents));
-        }
-        if w.desc.tag() != tag {
-            return Ok(Some(Ended::Renewed));
+        if w.cookie == 0 || w.cookie != w.desc.cookie.get() || !w.desc.registered.get() {
+            let tag = w.desc.tag();
+            if !w.desc.register(w.fd, registry, woken)? && alone {
+                return Ok(Some(Ended::NoEvents));
+            }
+            w.desc.cookie.set(w.cookie);
+            if w.desc.tag() != tag {
+                return Ok(Some(Ended::Renewed));
+            }
         }
         if alone {
             *until = (*until).min(w.desc.deadline(w.dirs));

@@ -39,11 +39,14 @@ use std::ptr;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 /// Hints: not a socket; no RWF_NOWAIT for reads; none for writes; found on disk; found elsewhere.
-const NO_SOCKET: u8 = 1;
+pub const NO_SOCKET: u8 = 1;
 const PLAIN_READS: u8 = 2;
 const PLAIN_WRITES: u8 = 4;
 const ON_DISK: u8 = 8;
 const NOT_ON_DISK: u8 = 16;
+/// A connection of TCP, where a read that brings less than it has room for has taken all there is; something else.
+const TCP: u8 = 32;
+const NOT_TCP: u8 = 64;
 
 /// More buffers than this are refused, as by the kernel.
 const MOST_BUFFERS: usize = 1024;
@@ -395,7 +398,6 @@ pub unsafe fn transfer(fd: i32, way: Way, iov: &[iovec], done: &mut usize) -> Re
 unsafe fn move_all(u: &mut Use, way: Way, iov: &[iovec], wanted: usize, done: &mut usize) -> Result {
     let mut rest = Vec::new();
     let mut position = Position::new(u);
-    let mut first = way == Way::Read;
     loop {
         let left = if *done == 0 {
             iov
@@ -404,16 +406,13 @@ unsafe fn move_all(u: &mut Use, way: Way, iov: &[iovec], wanted: usize, done: &m
             &rest[..]
         };
         let seen = u.look();
-        let skip = first && u.desc.hints.load(Relaxed) & NO_SOCKET == 0 && u.expects_nothing();
-        let tried = if skip {
+        let is_read = way == Way::Read && u.desc.hints.load(Relaxed) & (NO_SOCKET | TCP) == TCP;
+        let tried = if is_read && *done == 0 && u.is_drained(seen) {
             Try::NotNow
         } else {
             // SAFETY: as the caller promises; `rest` points into the same buffers.
             unsafe { attempt(u, way, left, &mut position) }
         };
-        if std::mem::replace(&mut first, false) && !skip {
-            u.tried(matches!(tried, Try::NotNow));
-        }
         let tried = match tried {
             Try::NotNow => {
                 if !position.is_held() && u.wait(way.dirs(), seen, NEVER, IO_WAIT)? {
@@ -435,6 +434,9 @@ unsafe fn move_all(u: &mut Use, way: Way, iov: &[iovec], wanted: usize, done: &m
                 return Ok(());
             }
             Try::Part(n) => {
+                if way == Way::Read && n != 0 && n < wanted - *done && is_tcp(u) {
+                    u.drained(seen);
+                }
                 *done += n;
                 if n == 0 || *done >= wanted || !goes_on(u, way) {
                     return Ok(());
@@ -445,6 +447,17 @@ unsafe fn move_all(u: &mut Use, way: Way, iov: &[iovec], wanted: usize, done: &m
             Try::NotNow => {}
         }
     }
+}
+
+/// Whether it is a connection of TCP.
+pub fn is_tcp(u: &Use) -> bool {
+    let hints = u.desc.hints.load(Relaxed);
+    if hints & (TCP | NOT_TCP | NO_SOCKET) == 0 {
+        let is = kernel::option(u.fd, libc::SOL_SOCKET, libc::SO_PROTOCOL) == Ok(libc::IPPROTO_TCP);
+        u.desc.hints.fetch_or(if is { TCP } else { NOT_TCP }, Relaxed);
+        return is;
+    }
+    hints & (TCP | NO_SOCKET) == TCP
 }
 
 /// Whether a call that has moved something, but not all, goes on: a write on a blocking descriptor, and anything on a file.

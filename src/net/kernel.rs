@@ -217,6 +217,16 @@ pub fn has_send_timeout(fd: i32) -> bool {
     asked.is_ok() && (time.tv_sec, time.tv_usec) != (0, 0)
 }
 
+/// The number that the kernel gives to each socket, never twice; 0: it is none, or the kernel gives none.
+pub fn cookie(fd: i32) -> u64 {
+    let (mut cookie, mut len) = (0u64, size_of::<u64>() as socklen_t);
+    let (cookie_at, len_at) = (&raw mut cookie as usize, &raw mut len as usize);
+    let (level, name) = (libc::SOL_SOCKET as usize, libc::SO_COOKIE as usize);
+    // SAFETY: room for a number, and its size.
+    let r = unsafe { call(libc::SYS_getsockopt, [fd as usize, level, name, cookie_at, len_at, 0]) };
+    if r.is_ok() { cookie } else { 0 }
+}
+
 pub fn set_option(fd: i32, level: c_int, name: c_int, value: c_int) -> Result<(), Errno> {
     let at = &raw const value as usize;
     // SAFETY: the kernel reads a number.

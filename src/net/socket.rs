@@ -9,7 +9,7 @@
 use super::call::{IO_WAIT, Try, Use, run, uninterrupted};
 use super::desc::Dirs;
 use super::ring::Waits;
-use super::{at_once, kernel, table};
+use super::{at_once, io, kernel, table};
 use crate::error::{Error, Result};
 use crate::sys::clock::{self, NEVER};
 use crate::sys::errno;
@@ -145,10 +145,8 @@ pub unsafe fn transfer(fd: i32, message: &Message, flags: c_int, done: &mut usiz
     let now = flags | MSG_DONTWAIT | if send { MSG_NOSIGNAL } else { 0 };
     // SAFETY: as the caller promises.
     let wanted = unsafe { message.len() };
-    let mut first = !send && !no_wait;
-    let moved = run(fd, message.dirs(), |u| {
-        let first = std::mem::replace(&mut first, false);
-        if first && u.expects_nothing() {
+    let moved = run(fd, message.dirs(), |u, seen| {
+        if flags == 0 && !send && io::is_tcp(u) && u.is_drained(seen) {
             return Try::NotNow;
         }
         if all && peek && !no_wait && kernel::is_blocking(fd) == Ok(true) {
@@ -161,12 +159,11 @@ pub unsafe fn transfer(fd: i32, message: &Message, flags: c_int, done: &mut usiz
         }
         loop {
             // SAFETY: as the caller promises.
-            let tried = uninterrupted(|| unsafe { message.attempt(fd, now, *done) });
-            if first {
-                u.tried(tried == Err(libc::EAGAIN));
-            }
-            match tried {
+            match uninterrupted(|| unsafe { message.attempt(fd, now, *done) }) {
                 Ok(n) => {
+                    if flags == 0 && !send && n > 0 && n < wanted && io::is_tcp(u) {
+                        u.drained(seen);
+                    }
                     *done += n;
                     let short = n > 0 && *done < wanted && !no_wait && !peek;
                     if short && (send || all) && is_stream(fd) && (all || kernel::is_blocking(fd) == Ok(true)) {

@@ -39,6 +39,11 @@ impl Seen {
     pub fn tag(self) -> u32 {
         (self.0 >> TAG_SHIFT) as u32
     }
+
+    /// To be kept and compared. Never u64::MAX.
+    pub fn bits(self) -> u64 {
+        self.0
+    }
 }
 
 /// What whoever brings an event has to do.
