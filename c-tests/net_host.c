@@ -228,7 +228,8 @@ static void idle(void) {
         go(waits, &w[i]);
     }
     EVENTUALLY(waited_on() == N);
-    thread_sleep(500 * MS);
+    /* A wait's own look after 10 ms, and the walks of the monitor that give idle memory back, which take up to two seconds. */
+    thread_sleep(2200 * MS);
     const long before = all_switches();
     thread_sleep(SECOND);
     CHECK_EQ(all_switches() - before, 0);
