@@ -59,6 +59,19 @@ static inline void everywhere(rt_fn fn, void *arg) {
     on_thread(fn, arg);
 }
 
+/* What a dump says. Not by two at once. */
+static inline const char *dump_text(void) {
+    static char text[1 << 20];
+    const int fd = memfd_create("dump", MFD_CLOEXEC);
+    CHECK_OP(fd, >=, 0);
+    CHECK_OK(rt_dump(fd));
+    const ssize_t n = pread(fd, text, sizeof text - 1, 0);
+    CHECK_OP(n, >, 0);
+    text[n] = '\0';
+    close(fd);
+    return text;
+}
+
 /*
  * Runs fn in a forked child with its stderr caught, and answers its wait status. A child that hangs ends by SIGALRM. As
  * in_child only for a process that has not started the runtime.

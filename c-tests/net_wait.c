@@ -71,16 +71,8 @@ static void reads_one(void *arg) {
 
 /* How many goroutines wait for a descriptor, as a dump says. */
 static int in_io_wait(void) {
-    static char text[1 << 20];
-    const int fd = memfd_create("dump", MFD_CLOEXEC);
-    CHECK_OP(fd, >=, 0);
-    CHECK_OK(rt_dump(fd));
-    const ssize_t n = pread(fd, text, sizeof text - 1, 0);
-    CHECK_OP(n, >, 0);
-    text[n] = '\0';
-    close(fd);
     int count = 0;
-    for (const char *at = text; (at = strstr(at, "[IO wait")) != NULL; at++) count++;
+    for (const char *at = dump_text(); (at = strstr(at, "[IO wait")) != NULL; at++) count++;
     return count;
 }
 

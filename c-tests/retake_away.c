@@ -4,6 +4,8 @@
  */
 #include "retake.h"
 
+#include "more.h"
+
 enum { MARK = 4000 };
 
 static rt_chan *pairing, *empty;
@@ -46,17 +48,10 @@ static void announced_errno(void *arg) {
 /* --- the name, in a dump of one's own after the loss --- */
 
 static void has_name(void *arg) {
-    static char text[1 << 20];
     (void)arg;
     thread_sleep(20 * MS);
-    const int fd = memfd_create("dump", MFD_CLOEXEC);
-    CHECK_OP(fd, >=, 0);
-    CHECK_OK(rt_dump(fd));
-    const ssize_t n = pread(fd, text, sizeof text - 1, 0);
-    CHECK_OP(n, >, 0);
-    text[n] = '\0';
+    const char *text = dump_text();
     if (strstr(text, "estragon") == NULL) FAIL("no name in:\n%s", text);
-    close(fd);
     atomic_store(&stop, true);
 }
 

@@ -5,8 +5,10 @@
 //! the number must still stand for the same file (`life.rs`), else it was closed meanwhile: `Canceled`.
 //!
 //! *Quick waits.* To renew a registration at each wait (`desc.rs`) costs as much as a read. It is for the case that other code has
-//! closed the number, and it stands for another file. Sockets tell that cheaper, by their cookie. Where it is that of the last
-//! registration, the wait takes this for granted, but for no longer than [`QUICK`]: the number may be closed while it lasts. If nothing comes the call makes sure that the number still stands for the same file, tries again, and waits for good.
+//! closed the number, and it stands for another file. Sockets tell that cheaper, by their cookie, and those of TCP have an event for
+//! all that may come. Where it is that of the last
+//! registration, the wait takes this for granted, but for no longer than [`QUICK`]: the number may be closed while it lasts. If
+//! nothing comes the call makes sure that the number still stands for the same file, tries again, and waits for good.
 //!
 //! The three ways to make a system call:
 //! * one that never blocks: as it is;
@@ -166,8 +168,7 @@ impl Use {
             self.again()?;
         }
         let mut wanted = [Wanted::new(self.desc, self.fd, dirs, seen)];
-        let is_socket = self.desc.hints.load(Relaxed) & io::NO_SOCKET == 0;
-        if !self.lasts && is_socket && m::current().is_some_and(|m| m.goroutine().is_some()) {
+        if !self.lasts && io::is_tcp(self) && is_plain_goroutine() {
             wanted[0].cookie = kernel::cookie(self.fd);
         }
         let is_quick = wanted[0].cookie != 0;
@@ -179,6 +180,11 @@ impl Use {
                 crate::throw!("a call that parks was the last of a descriptor that is closed");
             }
         });
+        if is_quick && ended == Err(Error::NoMemory) {
+            // For the time that only a quick wait has.
+            self.lasts = true;
+            return Ok(true);
+        }
         if is_quick && ended == Err(Error::TimedOut) && clock::now() < when.min(self.desc.deadline(dirs)) {
             self.lasts = true;
             self.again()?;
@@ -207,15 +213,17 @@ impl Use {
     }
 
     /// Whether a read would find nothing: nothing has happened since one took all there was. What happens later is an event, so the
-    /// wait that follows needs no try before it. Only for goroutines that may wait.
+    /// wait that follows needs no try before it. Once a call: then it tries. Only for goroutines that may wait.
     pub fn is_drained(&self, seen: [Seen; 2]) -> bool {
-        self.desc.drained.load(Relaxed) == seen[0].bits()
-            && may_block().is_ok_and(|m| m.goroutine().is_some_and(|g| !host::is_hosted(g)))
+        self.naps == 0 && self.desc.drained.load(Relaxed) == seen[0].bits() && is_plain_goroutine()
     }
 
-    /// A read has taken all there was; `seen` was noted before it.
+    /// A read has taken all the bytes there were; `seen` was noted before it. That there will be an event for what comes next is certain
+    /// only of a file that is registered, as one is that the call has waited for, and if none has told of an end already.
     pub fn drained(&self, seen: [Seen; 2]) {
-        self.desc.drained.store(seen[0].bits(), Relaxed);
+        if self.naps > 0 && !self.desc.ends.load(Relaxed) {
+            self.desc.drained.store(seen[0].bits(), Relaxed);
+        }
     }
 
     /// Whether the number still stands for the file that the call began with, and nobody closes it. By a call that is inside.
@@ -327,6 +335,11 @@ fn nap(when: i64) -> Result {
 /// The caller's thread, if it may block here.
 pub fn may_block() -> Result<&'static M> {
     m::current().filter(|m| !m.in_commit.get()).ok_or(Error::NotPermitted)
+}
+
+/// Whether the caller is a goroutine that may wait, and has no host, who would be asked twice.
+fn is_plain_goroutine() -> bool {
+    may_block().is_ok_and(|m| m.goroutine().is_some_and(|g| !host::is_hosted(g)))
 }
 
 /// Closes a number that no call uses any more. That may take long, if what was written has to go out first.

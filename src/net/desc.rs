@@ -28,7 +28,7 @@ use crate::sched::park::{self, Commit, Woken};
 use crate::sched::state::Kind;
 use crate::sync::mutex::Mutex;
 use crate::sync::waitq::{WaitQueue, Waiter};
-use crate::sys::atomic::{AtomicI64, AtomicPtr, AtomicU8, AtomicU64, Relaxed, full_fence};
+use crate::sys::atomic::{AtomicBool, AtomicI64, AtomicPtr, AtomicU8, AtomicU64, Relaxed, full_fence};
 use crate::sys::clock::NEVER;
 use crate::sys::lock::{Rank, RawLock};
 use std::cell::Cell;
@@ -155,6 +155,9 @@ pub struct Desc {
     pub hints: AtomicU8,
     /// What the word for reading was before a read that took all there was; see `call.rs`. A hint.
     pub drained: AtomicU64,
+    /// An event has told of an end, an error or urgent data: these may have come together with bytes, and no event tells of them
+    /// again.
+    pub ends: AtomicBool,
     sides: [Side; 2],
 }
 
@@ -171,6 +174,7 @@ impl Desc {
             registered: Cell::new(false),
             hints: AtomicU8::new(0),
             drained: AtomicU64::new(u64::MAX),
+            ends: AtomicBool::new(false),
             cookie: Cell::new(0),
             sides: [Side::new(), Side::new()],
         }
@@ -246,6 +250,8 @@ impl Desc {
         }
         self.registered.set(false);
         self.hints.store(0, Relaxed);
+        self.ends.store(false, Relaxed);
+        self.cookie.set(0);
     }
 
     /// The number is about to be closed, or handed to other code: wakes everybody, and takes it off the poller.
@@ -272,8 +278,12 @@ impl Desc {
         ready(&woken);
     }
 
-    /// An event has come: moves who waits for it to `woken`.
-    pub fn deliver(&self, tag: u32, dirs: Dirs, woken: &GList) {
+    /// An event has come: moves who waits for it to `woken`. `ends`: there is more to it than bytes.
+    pub fn deliver(&self, tag: u32, dirs: Dirs, ends: bool, woken: &GList) {
+        if ends && tag == self.tag() {
+            // Before who reads can know of the event.
+            self.ends.store(true, Relaxed);
+        }
         for side in dirs.sides().map(|side| &self.sides[side]) {
             if side.word.ready(tag) == Event::Wake {
                 self.lock.lock();
@@ -431,7 +441,9 @@ fn begin(
             if !w.desc.register(w.fd, registry, woken)? && alone {
                 return Ok(Some(Ended::NoEvents));
             }
-            w.desc.cookie.set(w.cookie);
+            if w.cookie != 0 {
+                w.desc.cookie.set(w.cookie);
+            }
             if w.desc.tag() != tag {
                 return Ok(Some(Ended::Renewed));
             }

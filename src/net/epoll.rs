@@ -10,6 +10,8 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 /// What wakes those who wait to read, and to write.
 const READS: u32 = (EPOLLIN | EPOLLPRI | EPOLLRDHUP | EPOLLHUP | EPOLLERR) as u32;
 const WRITES: u32 = (EPOLLOUT | EPOLLHUP | EPOLLERR) as u32;
+/// What is more than bytes.
+const ENDS: u32 = (EPOLLPRI | EPOLLRDHUP | EPOLLHUP | EPOLLERR) as u32;
 const ALL: u32 = READS | WRITES | EPOLLET as u32;
 /// The data of the eventfd that interrupts a wait: no number is so high.
 const INTERRUPT: u64 = u64::MAX;
@@ -92,15 +94,15 @@ fn data(fd: i32, tag: u32) -> u64 {
     (tag as u64) << 32 | fd as u32 as u64
 }
 
-/// Waits until a time for events (0: only looks) and hands each on: number, tag, ready to read, ready to write. A wait, of which there
-/// is but one at a time, also returns when interrupted.
-pub fn wait(set: Set, until: i64, mut each: impl FnMut(i32, u32, bool, bool)) {
+/// Waits until a time for events (0: only looks) and hands each on: number, tag, ready to read, ready to write, more than that. A wait, of
+/// which there is but one at a time, also returns when interrupted.
+pub fn wait(set: Set, until: i64, mut each: impl FnMut(i32, u32, bool, bool, bool)) {
     let mut events = [epoll_event { events: 0, u64: 0 }; BATCH];
     let n = wait_until(set, &mut events, until).unwrap_or(0);
     for event in &events[..n] {
         let (bits, data) = (event.events, event.u64);
         if data != INTERRUPT {
-            each(data as u32 as i32, (data >> 32) as u32, bits & READS != 0, bits & WRITES != 0);
+            each(data as u32 as i32, (data >> 32) as u32, bits & READS != 0, bits & WRITES != 0, bits & ENDS != 0);
         } else if until != 0 {
             let mut count = 0u64;
             // SAFETY: room for eight bytes. Who waits is the only one who reads.

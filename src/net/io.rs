@@ -39,7 +39,7 @@ use std::ptr;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 /// Hints: not a socket; no RWF_NOWAIT for reads; none for writes; found on disk; found elsewhere.
-pub const NO_SOCKET: u8 = 1;
+const NO_SOCKET: u8 = 1;
 const PLAIN_READS: u8 = 2;
 const PLAIN_WRITES: u8 = 4;
 const ON_DISK: u8 = 8;

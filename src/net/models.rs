@@ -77,7 +77,7 @@ impl World {
 
     fn deliver(&self, tag: u32) {
         let woken = GList::new();
-        self.desc.deliver(tag, Dirs::READ, &woken);
+        self.desc.deliver(tag, Dirs::READ, false, &woken);
         while let Some(g) = woken.pop() {
             park::ready(g);
         }

@@ -110,11 +110,11 @@ impl Registry for Poller {
 
 fn poll(until: i64, woken: &GList) {
     let Some(set) = set() else { return };
-    backend::wait(set, until, |fd, tag, reads, writes| {
+    backend::wait(set, until, |fd, tag, reads, writes, ends| {
         if fd == backend::WATCHED {
             ring::take(woken);
         } else if let Some(desc) = table::get(fd) {
-            desc.deliver(tag, Dirs(reads as u8 | (writes as u8) << 1), woken);
+            desc.deliver(tag, Dirs(reads as u8 | (writes as u8) << 1), ends, woken);
         }
     });
 }

@@ -9,7 +9,7 @@ use super::{DOWN, LOCK, RESERVED, STATE, run};
 use crate::net::{at_once, poll, ring};
 use crate::sched::{deepest, g, global, handshake, home_thread, m, queue, records, timers};
 use crate::scope::key;
-use crate::sys::{cxx, inject, lock, stack};
+use crate::sys::{cxx, inject, lock, stack, ticks};
 use std::sync::atomic::{AtomicBool, Ordering::*};
 
 /// Asks to be told of forks. Once.
@@ -60,6 +60,7 @@ fn unlock_all() {
 
 unsafe extern "C" fn child() {
     lock::forked();
+    ticks::forked();
     unlock_all();
     inject::forked();
     STATE.store(DOWN, Release);

@@ -9,7 +9,7 @@
 //!
 //! ```text
 //!   owner                                   another
-//!   O1 slot = this lock                     R1 take the raw lock; there is an owner
+//!   O1 slot = this lock (Release)           R1 take the raw lock; there is an owner
 //!   O2 still the owner? else slot = none,   R2 owner = none
 //!      and take the raw lock                R3 a barrier on every running thread
 //!   ... what the lock guards                R4 wait until no slot of the former owner has this lock
@@ -76,7 +76,7 @@ fn announce<M>(
     me: *const M,
     between: impl FnOnce(),
 ) -> bool {
-    slot.store(lock, Relaxed);
+    slot.store(lock, Release);
     between();
     if ptr::eq(owner.load(Relaxed), me) {
         return true;

@@ -1,16 +1,6 @@
-//! What all Ms share: the list of Ps, the global queue, and under one lock the idle Ps, the idle Ms and the keeper
-//! of time.
-//!
-//! *The keeper.* One sleeping M, without a P, sleeps only until the earliest deadline of all Ps; the others sleep
-//! until they are woken. An M that goes idle and knows an earlier deadline becomes the keeper, and the former one,
-//! still asleep, is an idle M like any other: no thread is woken for the change (it wakes once, at its old time, and sleeps on). Deadlines of busy Ps need no
-//! keeper: their own M looks, and behind it the monitor.
-//!
-//! *The poller.* Where there is a source of news from outside (`source.rs`), one sleeping M sleeps in it instead of on its futex:
-//! the first that goes to sleep while nobody does. It may be the keeper too, and stays the poller when another replaces it as
-//! that. With news it gives both offices up and takes an idle P; where there is none it queues whom they concern, before all
-//! else, and sleeps as the others do: busy Ps ask for themselves.
+//! What all Ms share: the list of Ps, the global queue, and under one lock the idle Ps and the Ms that sleep (`asleep.rs`).
 
+use super::asleep::{self, Asleep, Sleep, Sleeper};
 use super::burners;
 use super::home_thread;
 use super::idle::Idle;
@@ -36,12 +26,7 @@ pub const MAX_PROCS: usize = 1024;
 
 struct Lists {
     idle_ps: Option<&'static P>,
-    idle_ms: Option<&'static M>,
-    keeper: Option<&'static M>,
-    /// Sleeps in the source.
-    poller: Option<&'static M>,
-    /// When the keeper wakes by itself; NEVER without a keeper.
-    keeper_until: i64,
+    asleep: Asleep,
     /// Ps that wait for a thread to be made, each with a count of spinning.
     starts: Option<&'static P>,
     /// The runtime stops: threads end instead of sleeping.
@@ -57,11 +42,6 @@ struct Shared {
 unsafe impl Sync for Shared {}
 
 static SHARED: Shared = Shared { lock: RawLock::new(Rank::Sched), lists: UnsafeCell::new(Lists::new()) };
-
-/// What `M::note` says to a thread that sleeps: go on with the P in `next_p`, or end if there is none.
-const GO: u32 = 1;
-/// Look again what there is to do while asleep.
-const LOOK: u32 = 2;
 
 /// The counts of the idle protocol.
 pub static IDLE: Idle = Idle::new();
@@ -279,7 +259,7 @@ pub fn hand_p_over() {
         let Some(p) = lists.pop_p() else {
             return (Then::Nothing, false);
         };
-        match lists.pop_m() {
+        match lists.asleep.pop() {
             Some(sleeper) => {
                 sleeper.hand(Some(p));
                 (Then::Wake(sleeper), all_idle)
@@ -301,120 +281,22 @@ pub fn hand_p_over() {
     }
 }
 
-/// A thread that was asleep, and is to be roused once the lock is let go.
-struct Sleeper {
-    m: &'static M,
-    polls: bool,
-}
-
-impl Sleeper {
-    /// Under the lock: what it is to go on with.
-    fn hand(&self, p: Option<&'static P>) {
-        self.m.next_p.set(p);
-        self.m.note.store(GO, Release);
-    }
-
-    fn rouse(&self) {
-        if self.polls { source::interrupt() } else { futex::wake(&self.m.note, 1) }
-    }
-}
-
-/// How a thread sleeps.
-struct Sleep {
-    until: i64,
-    polls: bool,
-}
-
-impl Sleep {
-    /// Under the lock, awake: another may sleep in the source.
-    fn leave_source(&self) {
-        if self.polls {
-            source::set_watched(false);
-        }
-    }
-}
-
 impl Lists {
     const fn new() -> Self {
-        Lists {
-            idle_ps: None,
-            idle_ms: None,
-            keeper: None,
-            poller: None,
-            keeper_until: NEVER,
-            starts: None,
-            ending: false,
-        }
+        Lists { idle_ps: None, asleep: Asleep::new(), starts: None, ending: false }
     }
 
-    /// A sleeping M. Those with an office come last, for the monitor stands in where one is vacant; the poller after the keeper.
-    fn pop_m(&mut self) -> Option<Sleeper> {
-        if let Some(m) = self.idle_ms {
-            self.idle_ms = m.idle_link.take();
-            return Some(Sleeper { m, polls: false });
-        }
-        let m = self.keeper.filter(|k| !self.is_poller(k)).or(self.poller)?;
-        let polls = self.is_poller(m);
-        self.leave_offices(m);
-        Some(Sleeper { m, polls })
-    }
-
-    fn is_poller(&self, m: &M) -> bool {
-        self.poller.is_some_and(|p| ptr::eq(p, m))
-    }
-
-    fn is_keeper(&self, m: &M) -> bool {
-        self.keeper.is_some_and(|k| ptr::eq(k, m))
-    }
-
-    fn leave_keeping(&mut self, m: &M) {
-        if self.is_keeper(m) {
-            (self.keeper, self.keeper_until) = (None, NEVER);
-        }
-    }
-
-    /// A poller that is roused is in the source until it wakes; so long no other goes there, who might take the interruption that
-    /// is meant for it.
-    fn leave_offices(&mut self, m: &M) {
-        self.leave_keeping(m);
-        if self.is_poller(m) {
-            self.poller = None;
-        }
-    }
-
-    /// The M goes to sleep: with an office, or as one of the idle ones. Or it does not, for there is something to do: then its
-    /// note says so.
+    /// The M goes to sleep, or does not, for there is something to do: then its note says so.
     fn lie_down(&mut self, m: &'static M) -> Sleep {
         if self.ending {
-            m.note.store(GO, Relaxed);
-            return Sleep { until: NEVER, polls: false };
+            return asleep::goes_on(m, None);
         }
         if let Some(p) = self.starts {
             // It waits for a thread to be made, with a count of spinning. Here is one.
             self.starts = p.idle_link.take();
-            m.next_p.set(Some(p));
-            m.note.store(GO, Relaxed);
-            return Sleep { until: NEVER, polls: false };
+            return asleep::goes_on(m, Some(p));
         }
-        let polls = source::is_unwatched();
-        if polls {
-            self.poller = Some(m);
-            source::set_watched(true);
-        }
-        let earliest = earliest();
-        let keeps = earliest < self.keeper_until;
-        if keeps {
-            if let Some(former) = self.keeper.replace(m)
-                && !self.is_poller(former)
-            {
-                former.idle_link.set(self.idle_ms.replace(former));
-            }
-            self.keeper_until = earliest;
-        }
-        if !polls && !keeps {
-            m.idle_link.set(self.idle_ms.replace(m));
-        }
-        Sleep { until: if keeps { earliest } else { NEVER }, polls }
+        self.asleep.lie_down(m, earliest())
     }
 
     fn pop_p(&mut self) -> Option<&'static P> {
@@ -474,7 +356,7 @@ pub fn take_start() -> Option<&'static P> {
 /// or the next round tries again.
 pub fn put_start(p: &'static P) {
     let sleeper = with(|lists| {
-        let sleeper = lists.pop_m();
+        let sleeper = lists.asleep.pop();
         match &sleeper {
             Some(sleeper) => sleeper.hand(Some(p)),
             None => p.idle_link.set(lists.starts.replace(p)),
@@ -495,7 +377,7 @@ pub fn give_start_up(p: &'static P) {
 
 /// Hands a P, with a count of spinning, to a thread that sleeps. False if none does.
 pub fn hand_to_sleeper(p: &'static P) -> bool {
-    let sleeper = with(|lists| lists.pop_m().inspect(|sleeper| sleeper.hand(Some(p))));
+    let sleeper = with(|lists| lists.asleep.pop().inspect(|sleeper| sleeper.hand(Some(p))));
     match sleeper {
         Some(sleeper) => sleeper.rouse(),
         None => return false,
@@ -505,45 +387,17 @@ pub fn hand_to_sleeper(p: &'static P) -> bool {
 
 /// How many threads sleep, as far as `most`.
 pub fn sleepers(most: usize) -> usize {
-    with(|lists| {
-        let keeps = lists.keeper.is_some_and(|k| !lists.is_poller(k));
-        let mut n = keeps as usize + lists.poller.is_some() as usize;
-        let mut next = lists.idle_ms;
-        while let Some(m) = next
-            && n < most
-        {
-            n += 1;
-            next = m.idle_link.get();
-        }
-        n
-    })
+    with(|lists| lists.asleep.count(most))
 }
 
 /// Whether an M sleeps until a deadline.
 pub fn has_keeper() -> bool {
-    with(|lists| lists.keeper.is_some())
+    with(|lists| lists.asleep.has_keeper())
 }
 
 /// There is a source that nobody sleeps in: a thread that sleeps otherwise does so from here on.
 pub fn appoint_poller() {
-    let m = with(|lists| {
-        if !source::is_unwatched() {
-            return None;
-        }
-        let m = match lists.idle_ms {
-            Some(m) => {
-                lists.idle_ms = m.idle_link.take();
-                m
-            }
-            None => {
-                let m = lists.keeper?;
-                lists.leave_offices(m);
-                m
-            }
-        };
-        m.note.store(LOOK, Release);
-        Some(m)
-    });
+    let m = with(|lists| if source::is_unwatched() { lists.asleep.pop_for_source() } else { None });
     if let Some(m) = m {
         futex::wake(&m.note, 1);
     }
@@ -573,14 +427,14 @@ pub fn sleep(m: &'static M, woken: &GList) -> Option<&'static P> {
                 note => {
                     m.note.store(0, Relaxed);
                     sleep.leave_source();
-                    if note == GO {
+                    if note == asleep::GO {
                         return Then::Go(m.next_p.take(), false);
                     }
                     sleep = lists.lie_down(m);
                     return Then::SleepOn;
                 }
             }
-            let keeps = lists.is_keeper(m);
+            let keeps = lists.asleep.is_keeper(m);
             if !keeps {
                 // The time of a keeper that another has replaced.
                 sleep.until = NEVER;
@@ -588,7 +442,7 @@ pub fn sleep(m: &'static M, woken: &GList) -> Option<&'static P> {
             if woken.is_empty() && !(keeps && clock::now() >= sleep.until) {
                 return Then::SleepOn;
             }
-            lists.leave_offices(m);
+            lists.asleep.leave_offices(m);
             sleep.leave_source();
             let all_idle = IDLE.idle_ps() == procs();
             if let Some(p) = lists.pop_p() {
@@ -596,8 +450,7 @@ pub fn sleep(m: &'static M, woken: &GList) -> Option<&'static P> {
                 return Then::Go(Some(p), all_idle);
             }
             // All Ps are busy: their own Ms look at the clock, and ask for news. One more thread would only disturb them.
-            sleep = Sleep { until: NEVER, polls: false };
-            m.idle_link.set(lists.idle_ms.replace(m));
+            sleep = lists.asleep.lie_idle(m);
             if woken.is_empty() { Then::SleepOn } else { Then::Queue }
         });
         match then {
@@ -622,7 +475,7 @@ pub fn end_threads() {
     loop {
         let sleeper = with(|lists| {
             lists.ending = true;
-            lists.pop_m().inspect(|sleeper| sleeper.hand(None))
+            lists.asleep.pop().inspect(|sleeper| sleeper.hand(None))
         });
         match sleeper {
             Some(sleeper) => sleeper.rouse(),

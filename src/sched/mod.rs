@@ -7,7 +7,7 @@
 //! * Any thread of the program takes part: it has a record like a goroutine's, and its parks put the thread to
 //!   sleep (`park.rs`).
 //! * A thread that finds work wakes another only if there is visibly more; a lone `runnext` as a rule wakes nobody
-//!   (`idle.rs`). The sleeper that waits for the earliest deadline is replaced, not woken (`global.rs`).
+//!   (`idle.rs`). The sleeper that waits for the earliest deadline is replaced, not woken (`asleep.rs`).
 //!
 //! From the bottom up:
 //!
@@ -19,7 +19,7 @@
 //! | `runq.rs` | the run queue of a P |
 //! | `p.rs`, `m.rs` | Ps with their queues and caches; Ms |
 //! | `queue.rs` | goroutines queued outside the Ps |
-//! | `idle.rs`, `global.rs` | when threads sleep and wake; what all share |
+//! | `idle.rs`, `asleep.rs`, `global.rs` | when threads sleep and wake; who sleeps; what all share |
 //! | `find.rs`, `run.rs` | finding the next goroutine; switching |
 //! | `source.rs` | where idle threads wait for news from outside |
 //! | `exit.rs`, `locked.rs` | how a goroutine ends; goroutines locked to a thread |
@@ -61,6 +61,8 @@ mod models;
 #[cfg(loom)]
 pub mod retake_models;
 
+#[cfg(not(loom))]
+mod asleep;
 #[cfg(not(loom))]
 pub mod blocking;
 #[cfg(not(loom))]

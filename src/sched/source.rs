@@ -4,7 +4,7 @@
 //! of here when it is first needed. Without one nothing below costs more than a look at a word.
 //!
 //! *Who asks it.* A thread that finds nothing else to do asks without waiting, one thread at a time. Of the threads that sleep one,
-//! the *poller*, sleeps in the source (`global.rs`). And behind these the monitor asks when nobody has for [`STALE`].
+//! the *poller*, sleeps in the source (`asleep.rs`). And behind these the monitor asks when nobody has for [`STALE`].
 
 use super::list::GList;
 use crate::sys::clock;

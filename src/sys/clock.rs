@@ -12,7 +12,7 @@ pub fn now() -> i64 {
     ts.tv_sec * 1_000_000_000 + ts.tv_nsec
 }
 
-/// The point `ns` from now, or up to 2 us later; what would overflow is [`NEVER`].
+/// The point `ns` from now, or up to 3 us later; what would overflow is [`NEVER`].
 #[inline]
 pub fn after(ns: i64) -> i64 {
     #[cfg(not(loom))]
