@@ -220,6 +220,74 @@ static void blocking_listener(void *arg) {
 }
 
 /* No descriptor left: accept says so, and goes on when there is one. */
+/* The last bytes and the end come in one event: who has read the bytes need not wait for another. */
+struct last {
+    int fd;
+    int64_t fastest;
+    rt_waitgroup read;
+};
+
+static void reads_to_the_end(void *arg) {
+    struct last *l = arg;
+    char buf[64];
+    CHECK_EQ(rt_read(l->fd, buf, sizeof buf), 4);
+    const int64_t t = rt_now();
+    CHECK_EQ(rt_read(l->fd, buf, sizeof buf), 0);
+    const int64_t took = rt_now() - t;
+    if (took < l->fastest) l->fastest = took;
+    CHECK_OK(rt_close(l->fd));
+    CHECK_OK(rt_waitgroup_done(&l->read));
+}
+
+static void last_bytes(void *arg) {
+    (void)arg;
+    struct last l;
+    memset(&l, 0, sizeof l);
+    l.fastest = SECOND;
+    for (int i = 0; i < 30; i++) {
+        int fds[2];
+        CHECK(tcp_pair(AF_INET, fds));
+        l.fd = fds[0];
+        CHECK_OK(rt_waitgroup_add(&l.read, 1));
+        go(reads_to_the_end, &l);
+        CHECK_OK(rt_sleep(MS));
+        CHECK_EQ(write(fds[1], "last", 4), 4);
+        CHECK_EQ(close(fds[1]), 0);
+        CHECK_OK(rt_waitgroup_wait(&l.read));
+    }
+    if (!emulated() && !sanitized()) CHECK_OP(l.fastest, <, 5 * MS);
+}
+
+/* Read from without a wait, closed by other code, and used again for something else. */
+static void becomes_other(void *arg) {
+    (void)arg;
+    char buf[64];
+    for (int what = 0; what < 3; what++) {
+        int fds[2];
+        CHECK(tcp_pair(AF_INET, fds));
+        for (int i = 0; i < 3; i++) {
+            CHECK_EQ(write(fds[1], "short", 5), 5);
+            if (i == 1) CHECK_OK(rt_sleep(MS));
+            CHECK_EQ(rt_read(fds[0], buf, sizeof buf), 5);
+        }
+        int pipes[2] = {-1, -1};
+        int other = open("/proc/self/stat", O_RDONLY | O_CLOEXEC);
+        if (what > 0) CHECK_EQ(close(other), 0);
+        if (what == 1) CHECK_EQ(pipe2(pipes, O_CLOEXEC), 0);
+        if (what == 1) other = fcntl(pipes[0], F_DUPFD_CLOEXEC, 0);
+        if (what == 2) other = plain_listener(AF_INET, 0, 1);
+        CHECK_EQ(dup3(other, fds[0], O_CLOEXEC), fds[0]);
+        if (what == 0) CHECK_OP(rt_read(fds[0], buf, sizeof buf), >, 0);
+        if (what == 1) CHECK_EQ(rt_recv(fds[0], buf, sizeof buf, 0), -ENOTSOCK);
+        if (what == 2) CHECK_EQ(rt_recv(fds[0], buf, sizeof buf, 0), -ENOTCONN);
+        for (int i = 0; i < 2; i++) {
+            if (pipes[i] >= 0) CHECK_EQ(close(pipes[i]), 0);
+        }
+        CHECK_EQ(close(other), 0);
+        close_pair(fds);
+    }
+}
+
 static void out_of_descriptors(void) {
     /* Cooperative: else the monitor now and then opens a file for a moment. */
     const rt_config cfg = {.struct_size = sizeof cfg, .flags = RT_COOPERATIVE};
@@ -266,6 +334,8 @@ int main(void) {
     everywhere(unanswered, NULL);
     everywhere(resets, NULL);
     everywhere(blocking_listener, NULL);
+    everywhere(last_bytes, NULL);
+    everywhere(becomes_other, NULL);
     CHECK_EQ(waited_on(), 0);
     puts("net_tcp: ok");
     return 0;

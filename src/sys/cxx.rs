@@ -5,14 +5,15 @@
 //! another library (linked statically, symbols not exported) can't be found: catch blocks in code of such a library must
 //! not park.
 //!
-//! Each new thread looks until there is one. The loader changes its tables meanwhile, and a child forked in the middle of that
+//! Each new thread looks until there is one, if anything has been loaded since the last look: a name that is not found costs the
+//! C library memory of the thread. The loader changes its tables meanwhile, and a child forked in the middle of that
 //! would fail at its own next look: so a fork waits for those who look ([`keep_away`]).
 
 use super::futex;
 use super::lock::{Rank, RawLock};
-use std::ffi::CStr;
+use std::ffi::{CStr, c_int, c_void};
 use std::ptr;
-use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering::*};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering::*};
 
 /// `__cxa_eh_globals`.
 #[derive(Clone, Copy)]
@@ -36,7 +37,10 @@ pub fn globals() -> *mut Globals {
     let mut getter = GETTER.load(Relaxed);
     if getter.is_null() {
         LOOKING.lock();
-        getter = find();
+        let loads = loads();
+        if LOADS.swap(loads, Relaxed) != loads {
+            getter = find();
+        }
         LOOKING.unlock();
         GETTER.store(getter, Relaxed);
     }
@@ -69,6 +73,22 @@ pub fn go_on() {
     if KEPT_AWAY.swap(false, Relaxed) {
         LOOKING.unlock();
     }
+}
+
+/// How many objects had ever been loaded when somebody looked last. Under the lock.
+static LOADS: AtomicU64 = AtomicU64::new(0);
+
+/// How many objects have ever been loaded.
+fn loads() -> u64 {
+    unsafe extern "C" fn first(info: *mut libc::dl_phdr_info, _: usize, n: *mut c_void) -> c_int {
+        // SAFETY: the C library's description of an object, and the number below. To answer 1 ends the walk.
+        unsafe { *n.cast::<u64>() = (*info).dlpi_adds };
+        1
+    }
+    let mut n = 0u64;
+    // SAFETY: the function above, and room for what it writes.
+    unsafe { libc::dl_iterate_phdr(Some(first), (&raw mut n).cast()) };
+    n
 }
 
 fn find() -> *mut () {
