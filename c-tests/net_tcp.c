@@ -223,7 +223,7 @@ static void blocking_listener(void *arg) {
 /* The last bytes and the end come in one event: who has read the bytes need not wait for another. */
 struct last {
     int fd;
-    int64_t fastest;
+    int slow;
     rt_waitgroup read;
 };
 
@@ -233,8 +233,7 @@ static void reads_to_the_end(void *arg) {
     CHECK_EQ(rt_read(l->fd, buf, sizeof buf), 4);
     const int64_t t = rt_now();
     CHECK_EQ(rt_read(l->fd, buf, sizeof buf), 0);
-    const int64_t took = rt_now() - t;
-    if (took < l->fastest) l->fastest = took;
+    if (rt_now() - t > 8 * MS) l->slow++;
     CHECK_OK(rt_close(l->fd));
     CHECK_OK(rt_waitgroup_done(&l->read));
 }
@@ -243,8 +242,8 @@ static void last_bytes(void *arg) {
     (void)arg;
     struct last l;
     memset(&l, 0, sizeof l);
-    l.fastest = SECOND;
-    for (int i = 0; i < 30; i++) {
+    enum { ROUNDS = 30 };
+    for (int i = 0; i < ROUNDS; i++) {
         int fds[2];
         CHECK(tcp_pair(AF_INET, fds));
         l.fd = fds[0];
@@ -255,7 +254,7 @@ static void last_bytes(void *arg) {
         CHECK_EQ(close(fds[1]), 0);
         CHECK_OK(rt_waitgroup_wait(&l.read));
     }
-    if (!emulated() && !sanitized()) CHECK_OP(l.fastest, <, 5 * MS);
+    if (!emulated() && !sanitized()) CHECK_OP(l.slow, <, ROUNDS / 2);
 }
 
 /* Read from without a wait, closed by other code, and used again for something else. */
@@ -265,11 +264,8 @@ static void becomes_other(void *arg) {
     for (int what = 0; what < 3; what++) {
         int fds[2];
         CHECK(tcp_pair(AF_INET, fds));
-        for (int i = 0; i < 3; i++) {
-            CHECK_EQ(write(fds[1], "short", 5), 5);
-            if (i == 1) CHECK_OK(rt_sleep(MS));
-            CHECK_EQ(rt_read(fds[0], buf, sizeof buf), 5);
-        }
+        CHECK_EQ(write(fds[1], "short", 5), 5);
+        CHECK_EQ(rt_read(fds[0], buf, sizeof buf), 5);
         int pipes[2] = {-1, -1};
         int other = open("/proc/self/stat", O_RDONLY | O_CLOEXEC);
         if (what > 0) CHECK_EQ(close(other), 0);
