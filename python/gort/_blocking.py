@@ -17,7 +17,7 @@ MOST_THREADS = 256
 IDLE_SECONDS = 10.0
 """A thread without work for so long ends."""
 
-_goid = shim["goid"]
+_goid, _may_wait = shim["goid"], shim["may_wait"]
 
 
 class _Call:
@@ -91,6 +91,7 @@ def blocking(fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:
     """
     if not _goid():
         return fn(*args, **kwargs)
+    _may_wait()
     call = _Call(fn, args, kwargs)
     _pool.submit(call)
     call.over.wait()

@@ -6,6 +6,7 @@ Found in: the environment (GORT_LIBRARY), beside this module (a wheel), a build 
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import sys
 from ctypes import c_char_p, c_int, c_int64, c_size_t, c_uint64, c_void_p
@@ -13,7 +14,7 @@ from typing import Any, Callable
 
 from ._errors import raise_code
 
-ABI = 1
+ABI = 2
 FOREVER = -(2**63)
 NOWAIT = 0
 ALREADY_OVER = -1
@@ -91,7 +92,6 @@ _declare(
         "rt_chan_send_timeout": (c_int, [c_void_p, c_void_p, c_int64]),
         "rt_close": (c_int, [c_int]),
         "rt_dump": (c_int, [c_int]),
-        "rt_fd_wait": (c_int, [c_int, c_int, c_int64]),
         "rt_tcp_dial": (c_int, [c_char_p, c_int64]),
         "rt_tcp_listen": (c_int, [c_char_p, c_int]),
     },
@@ -160,6 +160,7 @@ class Memory:
 
 
 _wait, _wake = shim["wait"], shim["wake"]
+_TIME_IS_OVER = (-errno.ETIMEDOUT, -errno.EAGAIN)
 
 
 class Signal(Memory):
@@ -172,7 +173,7 @@ class Signal(Memory):
         code: int = _wait(SEMAPHORE, self.at, timeout_ns)
         if code == 0:
             return True
-        if timeout_ns != FOREVER:
+        if code in _TIME_IS_OVER:
             return False
         raise_code(code)
 

@@ -8,9 +8,10 @@ from typing import Any, Iterator
 from ._errors import raise_code
 from ._lib import check, held, lib, nanoseconds, shim
 
-_accept, _recv, _recv_into, _send, _send_all = (
-    shim[name] for name in ("fd_accept", "fd_recv", "fd_recv_into", "fd_send", "fd_send_all")
+_accept, _recv, _recv_into, _send, _send_all, _fd_wait = (
+    shim[name] for name in ("fd_accept", "fd_recv", "fd_recv_into", "fd_send", "fd_send_all", "fd_wait")
 )
+_may_wait = shim["may_wait"]
 READ, WRITE = 1, 2
 
 
@@ -152,11 +153,13 @@ def listen(address: str, backlog: int = 0) -> Listener:
     """Listens for TCP connections: "host:port", "[IPv6]:port", or ":port" for all addresses; port 0: any that is
     free.
     """
+    _may_wait()
     return Listener._of(_system(lib.rt_tcp_listen(address.encode(), backlog)))
 
 
 def dial(address: str, timeout: float | None = None) -> Conn:
     """Connects by TCP: "host:port"."""
+    _may_wait()
     return Conn._of(_system(lib.rt_tcp_dial(address.encode(), nanoseconds(timeout))))
 
 
@@ -172,6 +175,4 @@ def wait_writable(fd: Any, timeout: float | None = None) -> None:
 
 def _wait(fd: Any, events: int, timeout: float | None) -> None:
     number = fd if isinstance(fd, int) else fd.fileno()
-    code = lib.rt_fd_wait(number, events, nanoseconds(timeout))
-    if code < 0:
-        raise_code(code)
+    _fd_wait(number, events, nanoseconds(timeout))

@@ -117,10 +117,12 @@ class Signals(Case):
             "m = gort.Mutex(); m.lock(); m.lock()",
             "gort.listen('127.0.0.1:0').accept()",
             "gort.RawChan(8).recv()",
+            "gort.wait_readable(os.pipe()[0])",
+            "pair = socket.socketpair(); gort.Conn(pair[0]).sendall(bytes(10_000_000))",
         ):
             with self.subTest(waits):
                 code, out, err = script(f"""
-import gort, os, signal, sys, threading, time
+import gort, os, signal, socket, sys, threading, time
 def forever():
     while True: gort.yield_()
 threading.Timer(0.1, os.kill, [os.getpid(), signal.SIGINT]).start()

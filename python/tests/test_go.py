@@ -13,7 +13,7 @@ import weakref
 from contextlib import redirect_stderr
 
 import gort
-from support import Case, goroutine, wait_until
+from support import Case, goroutine, script, wait_until
 
 VARIABLE = contextvars.ContextVar("variable", default=0)
 
@@ -282,6 +282,41 @@ class Go(Case):
             check(held.rt_sleep(1000000))
         held.rt_gosched()
         check(ctypes.CDLL(path).rt_sleep(1))
+
+    @goroutine
+    def test_a_callback_on_a_goroutine_of_c_may_not_wait(self):
+        # In a program of its own: such a wait would end the process.
+        code, out, err = script("""
+import ctypes, gort, socket
+from gort import _lib
+body_type = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
+_lib.lib.rt_go.argtypes = [body_type, ctypes.c_void_p]
+_lib.lib.rt_go.restype = ctypes.c_int64
+said, empty, mutex, pair = gort.Chan(1000), gort.Chan(), gort.Mutex(), socket.socketpair()
+mutex.lock()
+a = gort.Conn(pair[0])
+parked = gort.go(gort.Chan().recv)
+waits = (
+    lambda: gort.sleep(0.001), gort.yield_, empty.recv, lambda: empty.recv(timeout=1), lambda: empty.send(1),
+    lambda: gort.select([empty]), mutex.lock, lambda: mutex.lock(timeout=1), gort.RawChan(8).recv, a.recv,
+    lambda: gort.wait_readable(a), lambda: gort.blocking(said.send, "blocking ran"), parked.join,
+    lambda: parked.join(timeout=1), lambda: gort.dial("127.0.0.1:1"), lambda: gort.listen("127.0.0.1:0"),
+)
+def body(_):
+    try:
+        for wait in waits:
+            try: wait(); said.try_send("it waited")
+            except RuntimeError: pass
+        assert not empty.try_send(1) and not mutex.try_lock() and gort.current() is None
+        gort.select([empty], default=True)
+        gort.go(said.send, "ok")
+    except BaseException as error:
+        said.try_send(repr(error))
+kept = body_type(body)
+for _ in range(50): _lib.lib.rt_go(kept, None)
+print({said.recv(timeout=30) for _ in range(50)}, gort.run(lambda: 5))
+""")
+        self.assertEqual((code, out, err), (0, "{'ok'} 5\n", ""))
 
     @goroutine
     def test_c_calls_that_release_the_lock_may_wait(self):

@@ -7,7 +7,7 @@
 
 use super::state;
 use super::table::{Object, py};
-use crate::capi::base::{RT_ETIMEDOUT, RT_FOREVER, RT_OK};
+use crate::capi::base::{RT_EPERM, RT_ETIMEDOUT, RT_FOREVER, RT_OK};
 use crate::capi::{goroutine, time};
 use std::ffi::{c_int, c_long, c_void};
 use std::ptr;
@@ -125,8 +125,12 @@ pub(super) fn is_main() -> bool {
 pub(super) const LOOK_NS: i64 = 50_000_000;
 
 /// A wait that `wait_now` has said to be one. Python's main thread comes back now and then, since only it runs the handlers of
-/// signals, which may raise: KeyboardInterrupt. Goroutines and other threads wait in one piece.
+/// signals, which may raise: KeyboardInterrupt. Goroutines and other threads wait in one piece; a goroutine that is no runner
+/// is refused, with RT_EPERM.
 pub(super) fn patient(timeout: i64, mut wait: impl FnMut(i64) -> c_int) -> Result<c_int, Wrong> {
+    if state::is_foreign() {
+        return Ok(RT_EPERM);
+    }
     if !is_main() {
         return Ok(state::released(|| wait(timeout)));
     }
@@ -136,7 +140,8 @@ pub(super) fn patient(timeout: i64, mut wait: impl FnMut(i64) -> c_int) -> Resul
             RT_FOREVER => i64::MAX,
             _ => timeout - (time::rt_now() - begun).min(timeout.max(0)),
         };
-        let code = state::released(|| wait(if left > 0 { left.min(LOOK_NS) } else { -1 }));
+        let (before, slice) = (time::rt_now(), left.min(LOOK_NS));
+        let code = state::released(|| wait(if left > 0 { slice } else { -1 }));
         if code != RT_ETIMEDOUT {
             // Handlers run when Python goes on: what has come is not lost by what they raise.
             return Ok(code);
@@ -145,7 +150,8 @@ pub(super) fn patient(timeout: i64, mut wait: impl FnMut(i64) -> c_int) -> Resul
         if unsafe { (py().PyErr_CheckSignals)() } < 0 {
             return Err(Wrong);
         }
-        if left <= LOOK_NS {
+        // Sooner than asked for: a deadline of the descriptor's.
+        if left <= LOOK_NS || time::rt_now() - before < slice {
             return Ok(code);
         }
     }

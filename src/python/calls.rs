@@ -3,10 +3,10 @@
 
 use super::args::{Args, FAIL, Wrong, call, counted, done, fail, integer, none, patient};
 use super::channels::{recv, select, send};
-use super::descriptors::{fd_accept, fd_recv, fd_recv_into, fd_send, fd_send_all};
+use super::descriptors::{fd_accept, fd_recv, fd_recv_into, fd_send, fd_send_all, fd_wait};
 use super::table::{Fast, Method, Object, py};
 use super::{locals, runner, state};
-use crate::capi::base::{RT_EAGAIN, RT_EINVAL, RT_ETIMEDOUT, RT_NOWAIT, RT_OK};
+use crate::capi::base::{RT_EAGAIN, RT_EINVAL, RT_EPERM, RT_ETIMEDOUT, RT_NOWAIT, RT_OK};
 use crate::capi::{goroutine, locks, sync, time};
 use std::ffi::{c_int, c_void};
 use std::ptr;
@@ -18,8 +18,18 @@ const FASTCALL: c_int = 0x80;
 call! {
     /// `gosched()`: gives way.
     gosched(_args: 0) {
+        if state::is_foreign() {
+            return Ok(fail(RT_EPERM.into()));
+        }
         state::released(|| goroutine::rt_gosched());
         Ok(none())
+    }
+}
+
+call! {
+    /// `may_wait()`: raises where the shim's functions would refuse to wait.
+    may_wait(_args: 0) {
+        Ok(done(if state::is_foreign() { RT_EPERM } else { RT_OK }))
     }
 }
 
@@ -177,7 +187,7 @@ macro_rules! methods {
 }
 
 static METHODS: &[Method] = methods! {
-    gosched sleep goid send recv select wait wake spawn fd_accept fd_recv fd_recv_into fd_send fd_send_all
+    gosched may_wait sleep goid send recv select wait wake spawn fd_wait fd_accept fd_recv fd_recv_into fd_send fd_send_all
     clear_thread find_locals close is_quiet interrupt freeze forked
 };
 

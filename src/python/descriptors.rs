@@ -1,15 +1,20 @@
 //! Descriptors, for Python.
 
-use super::args::{Args, LOOK_NS, Wrong, call, is_main, of_system};
+use super::args::{Args, LOOK_NS, Wrong, call, counted, fail, is_main, of_system, patient};
 use super::state;
 use super::table::{Buffer, Object, py};
-use crate::capi::base::RT_ETIMEDOUT;
+use crate::capi::base::{RT_EAGAIN, RT_EPERM, RT_ETIMEDOUT, RT_FOREVER, RT_NOWAIT};
 use crate::capi::{net, socket, time};
 use std::ffi::{c_int, c_void};
 use std::ptr;
 
-/// Before a call on a descriptor that may wait: on the main thread this waits in its place, as [`patient`] does.
+/// Before a call on a descriptor that may wait: on the main thread this waits in its place, as `patient` does; where that
+/// refuses, so does this.
 fn patient_fd(fd: c_int, events: c_int) -> Result<(), Wrong> {
+    if state::is_foreign() {
+        fail(RT_EPERM.into());
+        return Err(Wrong);
+    }
     if !is_main() {
         return Ok(());
     }
@@ -24,6 +29,18 @@ fn patient_fd(fd: c_int, events: c_int) -> Result<(), Wrong> {
         if code != RT_ETIMEDOUT || time::rt_now() - begun < LOOK_NS {
             return Ok(());
         }
+    }
+}
+
+call! {
+    /// `fd_wait(fd, events, timeout_ns)`: the events that are ready.
+    fd_wait(args: 3) {
+        let (fd, events, timeout) = (args.fd(0)?, args.int(1)?.try_into().unwrap_or(0), args.int(2)?);
+        let mut code = net::rt_fd_wait(fd, events, RT_NOWAIT);
+        if code == RT_EAGAIN && timeout != RT_NOWAIT {
+            code = patient(timeout, |timeout| net::rt_fd_wait(fd, events, timeout))?;
+        }
+        Ok(counted(code.into()))
     }
 }
 
@@ -64,17 +81,20 @@ call! {
 }
 
 /// Runs `io` on the bytes of an object, which stay where they are meanwhile.
-fn with_buffer(object: Object, writable: bool, io: impl FnOnce(*mut c_void, usize) -> i64) -> Result<Object, Wrong> {
+fn with_buffer(
+    object: Object,
+    writable: bool,
+    io: impl FnOnce(*mut c_void, usize) -> Result<i64, Wrong>,
+) -> Result<Object, Wrong> {
     let mut buffer = Buffer::EMPTY;
-    // SAFETY: the lock is held but in io; PyBUF_SIMPLE or PyBUF_WRITABLE: contiguous bytes.
+    // SAFETY: the lock is held; PyBUF_SIMPLE or PyBUF_WRITABLE: contiguous bytes.
     unsafe {
         if (py().PyObject_GetBuffer)(object, &mut buffer, writable.into()) < 0 {
             return Err(Wrong);
         }
-        let (at, len) = (buffer.buf, buffer.len as usize);
-        let n = state::released(|| io(at, len));
+        let n = io(buffer.buf, buffer.len as usize);
         (py().PyBuffer_Release)(&mut buffer);
-        Ok(of_system(n))
+        Ok(of_system(n?))
     }
 }
 
@@ -83,8 +103,10 @@ call! {
     fd_recv_into(args: 2) {
         let fd = args.fd(0)?;
         patient_fd(fd, net::RT_POLL_READ)?;
-        // SAFETY: the buffer has room for len bytes.
-        with_buffer(args.0[1], true, |at, len| unsafe { net::rt_read(fd, at, len) as i64 })
+        with_buffer(args.0[1], true, |at, len| {
+            // SAFETY: the buffer has room for len bytes.
+            Ok(state::released(|| unsafe { net::rt_read(fd, at, len) }) as i64)
+        })
     }
 }
 
@@ -93,8 +115,10 @@ call! {
     fd_send(args: 2) {
         let fd = args.fd(0)?;
         patient_fd(fd, net::RT_POLL_WRITE)?;
-        // SAFETY: the buffer has len bytes.
-        with_buffer(args.0[1], false, |at, len| unsafe { net::rt_write(fd, at, len) as i64 })
+        with_buffer(args.0[1], false, |at, len| {
+            // SAFETY: the buffer has len bytes.
+            Ok(state::released(|| unsafe { net::rt_write(fd, at, len) }) as i64)
+        })
     }
 }
 
@@ -102,7 +126,32 @@ call! {
     /// `fd_send_all(fd, bytes)`: 0.
     fd_send_all(args: 2) {
         let fd = args.fd(0)?;
-        // SAFETY: as above; nobody asks how many went before an error.
-        with_buffer(args.0[1], false, |at, len| unsafe { net::rt_write_all(fd, at, len, ptr::null_mut()).into() })
+        if is_main() {
+            return with_buffer(args.0[1], false, |at, len| send_patiently(fd, at.cast(), len));
+        }
+        patient_fd(fd, net::RT_POLL_WRITE)?;
+        with_buffer(args.0[1], false, |at, len| {
+            // SAFETY: as above; nobody asks how many went before an error.
+            Ok(state::released(|| unsafe { net::rt_write_all(fd, at, len, ptr::null_mut()) }).into())
+        })
     }
+}
+
+/// All bytes to a socket, on the main thread: each wait is one that looks for signals.
+fn send_patiently(fd: c_int, at: *const u8, len: usize) -> Result<i64, Wrong> {
+    let mut done = 0;
+    while done < len {
+        let code = patient(RT_FOREVER, |timeout| net::rt_fd_wait(fd, net::RT_POLL_WRITE, timeout))?;
+        if code < 0 {
+            return Ok(code.into());
+        }
+        // SAFETY: the buffer has len bytes. This never waits.
+        let n = unsafe { socket::rt_send(fd, at.add(done).cast(), len - done, libc::MSG_DONTWAIT) };
+        if n >= 0 {
+            done += n as usize;
+        } else if n as i64 != i64::from(RT_EAGAIN) {
+            return Ok(n as i64);
+        }
+    }
+    Ok(0)
 }

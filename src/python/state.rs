@@ -26,8 +26,9 @@
 //! while it looks. The thread that closed the gate may pass.
 
 use super::table::{State, py};
+use crate::capi::goroutine::rt_goid;
 use std::ffi::c_ulong;
-use std::sync::atomic::{AtomicIsize, AtomicPtr, AtomicU32, AtomicUsize, Ordering::*};
+use std::sync::atomic::{AtomicI64, AtomicIsize, AtomicPtr, AtomicU32, AtomicUsize, Ordering::*};
 
 /// No slot was found: an odd number, no key.
 const NO_SLOT: u32 = u32::MAX;
@@ -41,6 +42,8 @@ static STOPPED: AtomicIsize = AtomicIsize::new(0);
 
 /// The state of the goroutine that went on last; only to be named to Python, which may not know it any more.
 static LATEST: AtomicPtr<std::ffi::c_void> = AtomicPtr::new(std::ptr::null_mut());
+/// Its id. All runners are on one thread, so one that runs finds its own here, and no other goroutine ever does.
+static LATEST_ID: AtomicI64 = AtomicI64::new(0);
 
 /// Finds the slot, on a thread that runs Python and has it set. False: there is none.
 pub fn find_slot() -> bool {
@@ -60,6 +63,7 @@ pub fn find_slot() -> bool {
 #[inline]
 pub fn wear(state: State) {
     LATEST.store(state, Relaxed);
+    LATEST_ID.store(rt_goid(), Relaxed);
     let slot = SLOT.load(Relaxed);
     // SAFETY: the key was found, so it exists; Python never deletes it before it is gone itself.
     if slot != NO_SLOT && unsafe { libc::pthread_getspecific(slot) } != state {
@@ -74,6 +78,15 @@ pub fn is_current(state: State) -> bool {
     // Before 3.12 this is the state of whoever holds the lock, in any thread: equal to ours only if we hold it.
     // SAFETY: has no preconditions.
     unsafe { (py().PyThreadState_GetUnchecked)() == state }
+}
+
+/// Whether the caller is a goroutine that is no runner: one in C, whose body calls Python. Its state is the one that
+/// PyGILState_Ensure keeps for the OS thread: it must not wait in the middle of Python, as it may go on on another thread, and
+/// another goroutine on this one meanwhile.
+#[inline]
+pub fn is_foreign() -> bool {
+    let id = rt_goid();
+    id != 0 && id != LATEST_ID.load(Relaxed)
 }
 
 /// Runs what may wait, without Python's lock.
@@ -107,7 +120,7 @@ fn me() -> usize {
 
 /// At the end of the process: this thread runs nothing any more.
 pub fn sleep_for_ever() -> ! {
-    if crate::capi::goroutine::rt_goid() != 0 {
+    if rt_goid() != 0 {
         STOPPED.fetch_add(1, SeqCst);
     }
     loop {
