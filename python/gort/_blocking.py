@@ -33,8 +33,8 @@ class _Call:
 
 
 class _Pool:
-    """Threads. `_idle` counts those that wait and are not promised to a call: under the lock, so each call finds one,
-    makes one, or waits in the queue because there are too many.
+    """Threads. `_idle` is the number of those that wait less that of the calls in the queue; below zero, so many calls
+    wait for a thread to become free. Under the lock, so each call finds a thread, makes one, or is counted there.
     """
 
     def __init__(self) -> None:
@@ -45,10 +45,10 @@ class _Pool:
 
     def submit(self, call: _Call) -> None:
         with self._lock:
-            make = self._idle == 0 and self._threads < MOST_THREADS
+            make = self._idle <= 0 and self._threads < MOST_THREADS
             if make:
                 self._threads += 1
-            elif self._idle > 0:
+            else:
                 self._idle -= 1
         if make:
             try:
@@ -57,6 +57,8 @@ class _Pool:
                 with self._lock:
                     self._threads -= 1
                     last = self._threads == 0
+                    if not last:
+                        self._idle -= 1
                 if last:
                     raise
         self._queue.put(call)
@@ -67,8 +69,8 @@ class _Pool:
                 call = self._queue.get(timeout=IDLE_SECONDS)
             except queue.Empty:
                 with self._lock:
-                    # Uncounted already: a call comes, and is for this one.
-                    if self._idle == 0:
+                    # A call comes for each that waits.
+                    if self._idle <= 0:
                         continue
                     self._idle -= 1
                     self._threads -= 1

@@ -4,8 +4,10 @@ import contextvars
 import threading
 import time
 import unittest
+from unittest import mock
 
 import gort
+from gort import _blocking
 from support import Case, goroutine, wait_until
 
 VARIABLE = contextvars.ContextVar("variable", default=0)
@@ -269,6 +271,41 @@ class Blocking(Case):
                 group.go(lambda i=i: ended.append(gort.blocking(lambda: (time.sleep(0.001), i)[1])))
         self.assertEqual(sorted(ended), list(range(600)))
         wait_until(lambda: gort.blocking(int) == 0)
+
+    @goroutine
+    def test_threads_end_after_more_calls_than_threads(self):
+        for name, value in (("MOST_THREADS", 1), ("IDLE_SECONDS", 0.02), ("_pool", _blocking._Pool())):
+            self.addCleanup(setattr, _blocking, name, getattr(_blocking, name))
+            setattr(_blocking, name, value)
+        for _ in range(3):
+            goroutines = [gort.go(gort.blocking, time.sleep, 0.001) for _ in range(4)]
+            for g in goroutines:
+                g.join()
+            wait_until(lambda: _blocking._pool._threads == 0)
+            self.assertEqual(_blocking._pool._idle, 0)
+
+    @goroutine
+    def test_a_call_waits_if_there_is_no_thread_to_be_had(self):
+        for name, value in (("IDLE_SECONDS", 0.02), ("_pool", _blocking._Pool())):
+            self.addCleanup(setattr, _blocking, name, getattr(_blocking, name))
+            setattr(_blocking, name, value)
+        gate = threading.Event()
+        first = gort.go(gort.blocking, gate.wait)
+        wait_until(lambda: _blocking._pool._threads == 1)
+        no_thread = mock.patch("threading.Thread.start", side_effect=RuntimeError("no thread"))
+        with no_thread:
+            ended = []
+            rest = [gort.go(lambda: ended.append(gort.blocking(int))) for _ in range(3)]
+            wait_until(lambda: _blocking._pool._queue.qsize() == 3)
+        gate.set()
+        for g in (first, *rest):
+            g.join()
+        self.assertEqual(ended, [0] * 3)
+        wait_until(lambda: _blocking._pool._threads == 0)
+        self.assertEqual(_blocking._pool._idle, 0)
+        with no_thread, self.assertRaisesRegex(RuntimeError, "no thread"):
+            gort.blocking(int)
+        self.assertEqual(gort.blocking(int), 0)
 
     @goroutine
     def test_channels_on_its_thread(self):
