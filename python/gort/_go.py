@@ -15,6 +15,9 @@ computes. A runner that finds nothing puts itself on the idle list and looks onc
 it off that list wakes it, once. These are single operations on a deque and a list, which Python makes one after the
 other.
 
+An exception may come between any two of them: Ctrl-C in `go` on the main thread, or no memory for a runner. Then
+`_on_way` is set back, and the queue looked at again: to summon one too many does no harm, one too few stops all.
+
 What belongs to a thread is the goroutine's here: context variables run in a copy of the spawner's, `threading.local` is
 cleared between two functions.
 """
@@ -45,11 +48,12 @@ STRETCH = 32
 """After so many functions a runner gives way to what is ready."""
 
 _goid, _gosched, _spawn, _wait, _wake = (shim[name] for name in ("goid", "gosched", "spawn", "wait", "wake"))
-_clear_thread, _sleep = shim["clear_thread"], shim["sleep"]
+_clear_thread, _sleep, _wake_one = shim["clear_thread"], shim["sleep"], shim["wake_one"]
 
 _numbers = itertools.count(1)
 _queue: deque[Goroutine] = deque()
-_idle: list[Signal] = []
+_idle: list[int] = []
+"""Addresses of the signals of runners that wait for work."""
 _running: dict[int, Goroutine] = {}
 _on_way = False
 _joining = threading.Lock()
@@ -124,34 +128,45 @@ def go(fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Goroutine:
     if refused is not None:
         raise refused
     g = Goroutine(fn, args, kwargs)
-    _queue.append(g)
-    if not _on_way:
-        try:
+    try:
+        _queue.append(g)
+        if not _on_way:
             _summon()
-        except BaseException:
-            try:
-                _queue.remove(g)
-            except ValueError:
+    except BaseException as error:
+        try:
+            _queue.remove(g)
+        except ValueError:
+            if isinstance(error, Exception):
                 return g  # a runner was there all the same
-            raise
+        # Somebody else may have relied on the one that was to come.
+        _look_again()
+        raise
     return g
 
 
 def _summon() -> None:
     """Wakes or makes a runner."""
     global _on_way, started
-    _on_way = True
     try:
-        _idle.pop().set()
-    except IndexError:
-        try:
+        _on_way = True
+        if not _wake_one(_idle):
             if not started:
                 _find_locals()
                 started = True
             _spawn(_run_queue, STACK_SIZE)
-        except BaseException:
-            _on_way = False
-            raise
+    except BaseException:
+        _on_way = False
+        raise
+
+
+def _look_again() -> bool:
+    """Sees to it that what is in the queue has a runner on its way. False: there is none to be had."""
+    try:
+        if _queue and not _on_way:
+            _summon()
+    except Exception:
+        return False
+    return True
 
 
 def _find_locals() -> None:
@@ -175,6 +190,7 @@ def _run_queue() -> None:
     signal = Signal()
     pop = _queue.popleft
     count = 0
+    used_up = False
     trace = getattr(threading, "_trace_hook", None)
     if trace is not None:
         sys.settrace(trace)
@@ -185,18 +201,19 @@ def _run_queue() -> None:
             except IndexError:
                 if len(_idle) >= MOST_IDLE:
                     return
-                _idle.append(signal)
+                _idle.append(signal.at)
                 if _queue:
                     try:
-                        _idle.remove(signal)
+                        _idle.remove(signal.at)
                         continue
                     except ValueError:
                         pass  # somebody has taken us off, and wakes us
                 signal.wait()
                 _on_way = False
                 continue
+            # In vain: this one looks at the queue again when it is done with what it has taken.
             if _queue and not _on_way:
-                _summon()
+                _look_again()
             _running[me] = g
             try:
                 g._variables.run(g._fn, *g._args, **g._kwargs)  # type: ignore[union-attr,arg-type]
@@ -211,11 +228,11 @@ def _run_queue() -> None:
             g._args = ()
             g._kwargs = {}
             if not _clear_thread():
-                count = -1
+                used_up = True
             _running.pop(me, None)
             g._ends()
             del g
-            if count < 0:
+            if used_up and _look_again():
                 return
             count += 1
             if count == STRETCH:
@@ -226,6 +243,9 @@ def _run_queue() -> None:
             raise
     finally:
         _running.pop(me, None)
+        # The signal ends here: nobody may find it.
+        with contextlib.suppress(ValueError):
+            _idle.remove(signal.at)
 
 
 def _report(g: Goroutine) -> None:
@@ -323,42 +343,51 @@ def run(main: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:
 
 
 def _run_on_main(result: _Result[T], main: Callable[..., T], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-    # What wakes this thread is a byte in a pipe: zero from the goroutine's end, others from Python's handler of
-    # signals, whichever thread that runs on. Whoever of the two sides leaves last closes the pipe.
-    reader, writer = os.pipe()
-    os.set_blocking(writer, False)
-    sides = [reader, writer]
     overflow = False
 
-    def leave() -> None:
-        sides.pop()
-        if not sides:
-            os.close(writer)
-            os.close(reader)
-
-    def body() -> None:
+    def body(pipe: _Pipe) -> None:
         nonlocal overflow
         result.fill(main, args, kwargs)
         if forked_inside:
             return  # the pipe is the parent's
         try:
-            os.write(writer, b"\0")
+            os.write(pipe.writer, b"\0")
         except BlockingIOError:
             overflow = True  # then there is something to read
-        leave()
 
-    former = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+    pipe = _Pipe()
     try:
-        go(body)
-        while not overflow:
-            seen = os.read(reader, 4096)
-            if former >= 0:
-                _pass_on(former, seen.replace(b"\0", b""))
-            if b"\0" in seen:
-                break
+        former = signal.set_wakeup_fd(pipe.writer, warn_on_full_buffer=False)
+        try:
+            go(body, pipe)
+            while not overflow:
+                seen = os.read(pipe.reader, 4096)
+                if former >= 0:
+                    _pass_on(former, seen.replace(b"\0", b""))
+                if b"\0" in seen:
+                    break
+        finally:
+            signal.set_wakeup_fd(former)
     finally:
-        signal.set_wakeup_fd(former)
-        leave()
+        # An exception's traceback may hold this frame for long.
+        del pipe
+
+
+class _Pipe:
+    """What wakes the main thread in `run`: a byte zero from the goroutine's end, others from Python's handler of
+    signals, whichever thread that runs on. Both sides hold it, and it is closed when the last one lets go of it.
+    """
+
+    __slots__ = ("reader", "writer")
+
+    def __init__(self) -> None:
+        self.reader, self.writer = os.pipe()
+        os.set_blocking(self.writer, False)
+
+    def __del__(self, _close: Callable[[int], None] = os.close) -> None:
+        for name in self.__slots__:
+            if hasattr(self, name):
+                _close(getattr(self, name))
 
 
 def _pass_on(fd: int, signals: bytes) -> None:

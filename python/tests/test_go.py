@@ -1,18 +1,23 @@
 """Goroutines: starting, ending, their order, what belongs to them, what they leave behind."""
 
+import contextlib
 import contextvars
 import ctypes
 import gc
 import io
+import os
 import sys
 import threading
 import time
 import traceback
 import unittest
 import weakref
+from collections import deque
 from contextlib import redirect_stderr
+from unittest import mock
 
 import gort
+from gort import _go
 from support import Case, goroutine, script, wait_until
 
 VARIABLE = contextvars.ContextVar("variable", default=0)
@@ -27,6 +32,84 @@ class Go(Case):
         self.assertEqual(gort.run(lambda a, b=0: a + b, 1, b=2), 3)
         with self.assertRaises(KeyError):
             gort.run({}.__getitem__, "missing")
+
+    def test_run_keeps_no_descriptors(self):
+        def count():
+            gc.collect()  # mocks keep what they were called with
+            return len(os.listdir("/proc/self/fd"))
+
+        def main(n):
+            gort.sleep(0)
+            if n % 2:
+                raise KeyError(n)
+
+        gort.run(gort.sleep, 0.001)
+        before = count()
+        for n in range(20):
+            with contextlib.suppress(KeyError):
+                gort.run(main, n)
+            for failing in ("gort._go.go", "gort._go.signal.set_wakeup_fd"):
+                with mock.patch(failing, side_effect=MemoryError), self.assertRaises(MemoryError):
+                    gort.run(main, n)
+        wait_until(lambda: count() <= before)
+
+    def test_an_interrupt_in_go_stops_nobody(self):
+        # It may come before or after each step; here it comes in place of a handler of signals.
+        def before(*_):
+            raise KeyboardInterrupt
+
+        def after(real):
+            def call(*args):
+                real(*args)
+                raise KeyboardInterrupt
+
+            return call
+
+        class Queue(deque):
+            append = after(deque.append)
+
+        gate = gort.Chan()
+        for name in ("_wake_one", "_spawn"):
+            for interrupted in (before, after(getattr(_go, name))):
+                with self.subTest(f"{name} {interrupted.__name__}"):
+                    started = []
+                    waiting = [gort.go(gate.recv) for _ in range(3)]
+                    if name == "_spawn":
+                        # As many as use up all that are idle.
+                        while _go._idle:
+                            waiting.append(gort.go(gate.recv))
+                            wait_until(lambda: not _go._on_way)
+                    else:
+                        gort.go(int).join()
+                        wait_until(lambda: _go._idle)
+                    with mock.patch.object(_go, name, interrupted), self.assertRaises(KeyboardInterrupt):
+                        gort.go(started.append, 1)
+                    gort.go(started.append, 2).join(timeout=30)
+                    self.assertEqual(started[-1], 2)
+                    for _ in waiting:
+                        gate.send(None)
+                    for g in waiting:
+                        g.join(timeout=30)
+        with mock.patch.object(_go, "_queue", Queue()), self.assertRaises(KeyboardInterrupt):
+            gort.go(print)
+        self.assertEqual(gort.run(lambda: 5), 5)
+
+    @goroutine
+    def test_without_memory_for_runners_nothing_is_lost(self):
+        order = []
+        local = threading.local()
+
+        def body(i):
+            local.x = i
+            order.append(i)
+
+        # On the only runner that there will be, after this function of its.
+        with mock.patch.object(_go, "_idle", []):
+            goroutines = [gort.go(body, i) for i in range(5)]
+            with mock.patch.object(_go, "_spawn", side_effect=MemoryError):
+                for g in goroutines:
+                    g.join(timeout=30)
+        self.assertEqual(order, list(range(5)))
 
     def test_run_on_a_thread(self):
         results = []

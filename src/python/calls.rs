@@ -1,7 +1,7 @@
 //! What the shim offers to Python: built-in functions, made by [`offer`]. Each is one step for Python: nothing else of Python
 //! runs in it but while it waits, and no signal handler between what it took from a channel and its answer.
 
-use super::args::{Args, FAIL, Wrong, call, counted, done, fail, integer, none, patient};
+use super::args::{Args, FAIL, Wrong, call, counted, done, fail, integer, none, patient, pointer_of};
 use super::channels::{recv, select, send};
 use super::descriptors::{fd_accept, fd_recv, fd_recv_into, fd_send, fd_send_all, fd_wait};
 use super::table::{Fast, Method, Object, py};
@@ -114,6 +114,26 @@ call! {
 }
 
 call! {
+    /// `wake_one(addresses)`: takes the last semaphore off a list and releases it: 1. 0: the list is empty. In one step, so
+    /// that no signal handler can raise between the two.
+    wake_one(args: 1) {
+        // SAFETY: the lock is held; what is no list is refused by Python. The package holds the semaphores on its list.
+        unsafe {
+            let size = (py().PyList_Size)(args.0[0]);
+            if size <= 0 {
+                return if size < 0 { Err(Wrong) } else { Ok(integer(0)) };
+            }
+            let at = pointer_of((py().PyList_GetItem)(args.0[0], size - 1))?;
+            if (py().PyList_SetSlice)(args.0[0], size - 1, size, ptr::null_mut()) < 0 {
+                return Err(Wrong);
+            }
+            locks::rt_sema_release(at);
+            Ok(integer(1))
+        }
+    }
+}
+
+call! {
     /// `spawn(body, stack_size)`: starts a runner: its id.
     spawn(args: 2) {
         let size = usize::try_from(args.int(1)?).unwrap_or(usize::MAX);
@@ -187,7 +207,7 @@ macro_rules! methods {
 }
 
 static METHODS: &[Method] = methods! {
-    gosched may_wait sleep goid send recv select wait wake spawn fd_wait fd_accept fd_recv fd_recv_into fd_send fd_send_all
+    gosched may_wait sleep goid send recv select wait wake wake_one spawn fd_wait fd_accept fd_recv fd_recv_into fd_send fd_send_all
     clear_thread find_locals close is_quiet interrupt freeze forked
 };
 

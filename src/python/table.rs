@@ -88,6 +88,7 @@ table! {
     PyInterpreterState_Get: unsafe extern "C" fn() -> *mut c_void;
     PyInterpreterState_Main: unsafe extern "C" fn() -> *mut c_void;
     PyList_GetItem: unsafe extern "C" fn(Object, isize) -> Object;
+    PyList_SetSlice: unsafe extern "C" fn(Object, isize, isize, Object) -> c_int;
     PyList_Size: unsafe extern "C" fn(Object) -> isize;
     PyLong_AsLongLong: unsafe extern "C" fn(Object) -> c_longlong;
     PyLong_AsVoidPtr: unsafe extern "C" fn(Object) -> *mut c_void;
