@@ -30,6 +30,7 @@ impl Globals {
 
 type Getter = unsafe extern "C" fn() -> *mut Globals;
 
+/// Written under the lock; once found, for ever.
 static GETTER: AtomicPtr<()> = AtomicPtr::new(ptr::null_mut());
 
 /// The calling thread's globals; null if there is no C++ runtime in the process.
@@ -38,11 +39,12 @@ pub fn globals() -> *mut Globals {
     if getter.is_null() {
         LOOKING.lock();
         let loads = loads();
-        if LOADS.swap(loads, Relaxed) != loads {
-            getter = find();
+        if LOADS.swap(loads, Relaxed) != loads && GETTER.load(Relaxed).is_null() {
+            GETTER.store(find(), Relaxed);
         }
+        // Who waited for the lock finds here what was found meanwhile.
+        getter = GETTER.load(Relaxed);
         LOOKING.unlock();
-        GETTER.store(getter, Relaxed);
     }
     if getter.is_null() {
         return ptr::null_mut();
@@ -106,5 +108,37 @@ fn find() -> *mut () {
             }
         }
         f.cast()
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use std::sync::Barrier;
+
+    /// However many look at once, all find it.
+    #[test]
+    fn found_by_all_who_look() {
+        // SAFETY: loads a library that this program does not use otherwise, and keeps it.
+        let library = unsafe { libc::dlopen(c"libstdc++.so.6".as_ptr(), libc::RTLD_NOW | libc::RTLD_GLOBAL) };
+        assert!(!library.is_null(), "no libstdc++.so.6 here");
+        const THREADS: usize = 4;
+        let start = Barrier::new(THREADS);
+        let in_vain = AtomicU64::new(0);
+        std::thread::scope(|s| {
+            for _ in 0..THREADS {
+                s.spawn(|| {
+                    for _ in 0..2_000 {
+                        if start.wait().is_leader() {
+                            GETTER.store(ptr::null_mut(), Relaxed);
+                            LOADS.store(0, Relaxed);
+                        }
+                        start.wait();
+                        in_vain.fetch_add(u64::from(globals().is_null()), Relaxed);
+                    }
+                });
+            }
+        });
+        assert_eq!(in_vain.into_inner(), 0);
     }
 }
