@@ -111,6 +111,7 @@ mod real {
     use super::*;
     use crate::sched::m::{self, M};
     use crate::sched::park::Commit;
+    use crate::sched::patience;
     use crate::sys::barrier;
     use crate::sys::lock::{Rank, RawLock, pause};
     use std::cell::Cell;
@@ -204,12 +205,15 @@ mod real {
 
         #[inline(always)]
         fn lock_raw(&self, me: Option<&'static M>) {
-            self.raw.lock();
+            let fought = self.raw.lock_or_fight();
             if !self.owner.load(Relaxed).is_null() {
                 self.end_owner();
             }
             let me = me.map_or(ptr::null(), ptr::from_ref);
             if !ptr::eq(self.last.get(), me) {
+                if fought {
+                    self.fought(me);
+                }
                 self.last.set(me);
                 self.row.set(0);
                 return;
@@ -217,6 +221,15 @@ mod real {
             self.row.set(self.row.get() + 1);
             if self.row.get() == self.wanted.get() {
                 self.make_owner(me);
+            }
+        }
+
+        /// The thread has waited for the one that had the lock last.
+        #[cold]
+        fn fought(&self, me: *const M) {
+            // SAFETY: records of Ms are never freed.
+            if let (Some(me), Some(other)) = unsafe { (me.as_ref(), self.last.get().as_ref()) } {
+                patience::fought(me, other);
             }
         }
 

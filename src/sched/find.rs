@@ -14,6 +14,7 @@ use super::list::GList;
 use super::locked;
 use super::m::M;
 use super::p::P;
+use super::patience::Look;
 use super::queue;
 use super::run;
 use super::source;
@@ -183,8 +184,11 @@ fn steal(m: &'static M, p: &'static P) -> Option<&'static G> {
     let mut now = begin;
     let mut seen: Option<Seen> = None;
     let mut asked = begin;
+    let is_patient = p.patience.lasts(begin);
+    let mut look: Option<Look> = None;
     loop {
-        if let Some(g) = steal_round(m, p, now) {
+        let may_rob = |victim: &'static P| !is_patient || is_worth(&mut look, victim, now);
+        if let Some(g) = steal_round(m, p, now, may_rob) {
             return Some(g);
         }
         if now - asked >= ASK {
@@ -207,7 +211,11 @@ fn steal(m: &'static M, p: &'static P) -> Option<&'static G> {
         }
         let spin_time = SPIN_TIME.load(Relaxed);
         // With one CPU there is no spinning, but whoever looks at a `runnext` looks long enough to judge it.
-        if now - begin >= spin_time && (seen.is_none() || now - begin >= spin_time.max(2 * STALE)) {
+        if now - begin >= spin_time
+            && (seen.is_none() || now - begin >= spin_time.max(2 * STALE))
+            && look.as_ref().is_none_or(|look| look.is_over(now))
+        {
+            look.inspect(Look::spare);
             return None;
         }
         if spin_time == 0 {
@@ -220,8 +228,19 @@ fn steal(m: &'static M, p: &'static P) -> Option<&'static G> {
     }
 }
 
+/// Whether the patient thief robs the victim. It looks at one at a time.
+fn is_worth(look: &mut Option<Look>, victim: &'static P, now: i64) -> bool {
+    let look = look.get_or_insert_with(|| Look::at(victim, now));
+    look.is_at(victim) && look.finds_worth(now)
+}
+
 /// One look at everybody's queues and deadlines, from a random start in a random order.
-fn steal_round(m: &'static M, p: &'static P, now: i64) -> Option<&'static G> {
+fn steal_round(
+    m: &'static M,
+    p: &'static P,
+    now: i64,
+    mut may_rob: impl FnMut(&'static P) -> bool,
+) -> Option<&'static G> {
     let n = global::procs();
     if let Some(g) = queue::take_batch(p) {
         return Some(g);
@@ -239,6 +258,7 @@ fn steal_round(m: &'static M, p: &'static P, now: i64) -> Option<&'static G> {
         }
         if !ptr::eq(victim, p)
             && victim.has_queued()
+            && may_rob(victim)
             && let Some(g) = p.rob(victim)
         {
             return Some(g);

@@ -203,7 +203,12 @@ pub fn stranded_ps() -> impl Iterator<Item = &'static P> {
 
 /// Whether any queue holds a goroutine that may run, `runnext` aside.
 pub fn has_work() -> bool {
-    queue::has_first() || (!is_holding() && (queue::has_global() || all_ps().any(P::has_queued)))
+    queue::has_first() || (!is_holding() && (queue::has_global() || all_ps().any(has_loose)))
+}
+
+/// Whether goroutines are queued there that others may take at once.
+fn has_loose(p: &P) -> bool {
+    p.has_queued() && !p.patience.is_spared()
 }
 
 /// Whether anything waits that is held back.
@@ -328,6 +333,7 @@ pub fn put_idle_p(p: &'static P) {
     }
     let gone = with(|lists| {
         p.m.store(ptr::null_mut(), Relaxed);
+        p.patience.end_sparing();
         p.held.set(false);
         if p.is_surplus() {
             return true;

@@ -11,6 +11,7 @@ use super::g::G;
 use super::home_thread::Home;
 use super::list::GList;
 use super::p::{P, SpawnCache};
+use super::patience::Fights;
 use super::{exit, global, handshake, records};
 use crate::sys::checkers::{self, Extent};
 use crate::sys::fault::AltStack;
@@ -31,6 +32,7 @@ pub struct M {
     pub p: Cell<Option<&'static P>>,
     /// The locks that it holds as their owner.
     pub slots: Slots,
+    pub fights: Fights,
     /// The scheduler's stack, while a goroutine runs.
     pub g0_sp: Cell<*mut u8>,
     /// The extent of that stack, and the number a checker knows it by, where one watches.
@@ -102,6 +104,7 @@ impl M {
             curg: Cell::new(None),
             p: Cell::new(None),
             slots: Slots::new(),
+            fights: Fights::new(),
             g0_sp: Cell::new(ptr::null_mut()),
             g0_extent: Cell::new(Extent::NONE),
             g0_number: Cell::new(0),

@@ -22,6 +22,7 @@
 //! | `idle.rs`, `asleep.rs`, `global.rs` | when threads sleep and wake; who sleeps; what all share |
 //! | `find.rs`, `run.rs` | finding the next goroutine; switching |
 //! | `source.rs` | where idle threads wait for news from outside |
+//! | `patience.rs` | goroutines that fight for a channel are left together |
 //! | `exit.rs`, `locked.rs` | how a goroutine ends; goroutines locked to a thread |
 //! | `home.rs`, `home_thread.rs` | goroutines that share a thread: whose turn it is; the thread |
 //! | `host.rs` | what a host of another language asks of its goroutines |
@@ -93,6 +94,8 @@ pub mod monitor;
 pub mod note;
 #[cfg(not(loom))]
 pub mod p;
+#[cfg(not(loom))]
+pub mod patience;
 #[cfg(not(loom))]
 pub mod queue;
 #[cfg(not(loom))]

@@ -216,7 +216,9 @@ impl Rounds {
     fn look(&mut self, now: i64) -> i64 {
         let mut earliest = NEVER;
         let mut local = 0;
+        let mut spared = false;
         for p in global::all_ps() {
+            spared |= p.patience.end_sparing();
             let credit = p.lone_credit.load(Relaxed);
             p.lone_credit.store(credit.max((credit + 1).min(4)), Relaxed);
             earliest = earliest.min(p.timers.earliest());
@@ -256,7 +258,7 @@ impl Rounds {
             say_limit();
         }
         match earliest.saturating_sub(now) {
-            _ if waiting => SHORT,
+            _ if waiting || spared => SHORT,
             until if until < LONG && !global::has_keeper() => until.max(SHORT),
             _ => LONG,
         }

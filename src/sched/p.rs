@@ -8,6 +8,7 @@ use super::g::G;
 use super::list::GList;
 use super::m::M;
 use super::next::Next;
+use super::patience::Patience;
 use super::records;
 use super::runq::{self, RunQueue};
 use super::timers::Timers;
@@ -44,6 +45,7 @@ pub struct P {
     pub steals: AtomicU64,
     /// How many more times a lone `runnext` may wake a thread. See `idle.rs`.
     pub lone_credit: AtomicI32,
+    pub patience: Patience,
     pub timers: Timers,
     pub cache: SpawnCache,
     stacks: [Cell<Stack>; STACKS],
@@ -180,6 +182,7 @@ impl P {
             switches: AtomicU64::new(0),
             steals: AtomicU64::new(0),
             lone_credit: AtomicI32::new(0),
+            patience: Patience::new(),
             timers: Timers::new(),
             cache: SpawnCache::new(),
             stacks: [const { Cell::new(Stack::NONE) }; STACKS],
@@ -247,6 +250,16 @@ impl P {
         let g = self.queue.steal_from(&victim.queue)?;
         self.steals.store(self.steals.load(Relaxed) + 1, Relaxed);
         Some(g)
+    }
+
+    /// How many goroutines are queued here, `runnext` aside. A hint.
+    pub fn queued(&self) -> usize {
+        self.queue.len()
+    }
+
+    /// How many have ever left the queue. A hint.
+    pub fn left(&self) -> u32 {
+        self.queue.left()
     }
 
     /// Whether goroutines are queued here, `runnext` aside.

@@ -447,7 +447,9 @@ pub fn queue_next(p: Option<&'static P>, g: &'static G) {
     match p.swap_next(g) {
         Some(former) => {
             queue_last(Some(p), former);
-            wake_one();
+            if !p.patience.is_spared() {
+                wake_one();
+            }
         }
         None if global::IDLE.has_room() => wake_for_lone(p),
         None => {}

@@ -119,6 +119,11 @@ impl RunQueue {
         (self.tail.load(Acquire).wrapping_sub(head) as usize).min(SIZE)
     }
 
+    /// How many have ever left, for those who only look.
+    pub fn left(&self) -> u32 {
+        self.head.load(Relaxed)
+    }
+
     #[inline]
     pub fn is_empty(&self) -> bool {
         self.head.load(Acquire) == self.tail.load(Acquire)

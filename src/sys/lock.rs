@@ -150,11 +150,19 @@ impl RawLock {
 
     #[inline(always)]
     pub fn lock(&self) {
+        self.lock_or_fight();
+    }
+
+    /// Takes the lock. True: somebody else had it.
+    #[inline(always)]
+    pub fn lock_or_fight(&self) -> bool {
         #[cfg(debug_assertions)]
         ranks::taking(self.rank);
-        if self.word.compare_exchange(FREE, HELD, Acquire, Relaxed).is_err() {
+        let fight = self.word.compare_exchange(FREE, HELD, Acquire, Relaxed).is_err();
+        if fight {
             self.lock_slow();
         }
+        fight
     }
 
     /// Takes the lock if nobody holds it. Never waits, so it is exempt from the order of ranks.
