@@ -101,6 +101,9 @@ fn code(r: Result) -> c_int {
     }
 }
 
+// Out of line: else the good case goes through the table of the others.
+#[cold]
+#[inline(never)]
 fn code_of(e: Error) -> c_int {
     match e {
         Error::Again => base::RT_EAGAIN,
