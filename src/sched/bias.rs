@@ -126,39 +126,61 @@ mod real {
     #[derive(Default)]
     pub struct Slots {
         slots: [AtomicPtr<()>; SLOTS],
-        /// How many are in use.
-        used: Cell<usize>,
+        /// How many are in use but for the first.
+        others: Cell<usize>,
     }
 
     impl Slots {
         pub const fn new() -> Slots {
-            Slots { slots: [const { AtomicPtr::new(ptr::null_mut()) }; SLOTS], used: Cell::new(0) }
+            Slots { slots: [const { AtomicPtr::new(ptr::null_mut()) }; SLOTS], others: Cell::new(0) }
         }
 
-        /// A free one. As a rule locks are let go in the reverse order, and then it is the first that was looked at.
+        /// Announces the lock in a free one: as a rule the first, since few hold two. True: the owner has the lock.
         #[inline(always)]
-        fn free(&self) -> Option<&AtomicPtr<()>> {
-            let likely = self.slots.get(self.used.get())?;
-            if likely.load(Relaxed).is_null() {
-                return Some(likely);
+        fn announce(&self, lock: *mut (), owner: &AtomicPtr<M>, me: *const M) -> bool {
+            let first = &self.slots[0];
+            if first.load(Relaxed).is_null() {
+                return announce(first, lock, owner, me, || compiler_fence(SeqCst));
             }
-            self.slots.iter().find(|slot| slot.load(Relaxed).is_null())
+            self.announce_other(lock, owner, me)
         }
 
-        /// The one that has this lock.
+        // As a rule locks are let go in the reverse order, and then what is wanted is the first or the last of those in use.
+        #[inline(never)]
+        fn announce_other(&self, lock: *mut (), owner: &AtomicPtr<M>, me: *const M) -> bool {
+            let likely = self.slots.get(1 + self.others.get()).filter(|slot| slot.load(Relaxed).is_null());
+            let free = likely.or_else(|| self.slots[1..].iter().find(|slot| slot.load(Relaxed).is_null()));
+            let got = free.is_some_and(|slot| announce(slot, lock, owner, me, || compiler_fence(SeqCst)));
+            self.others.set(self.others.get() + got as usize);
+            got
+        }
+
+        /// Lets the lock go if a slot has it, after `before`: the lock may be gone then.
         #[inline(always)]
-        fn of(&self, lock: *mut ()) -> Option<&AtomicPtr<()>> {
-            let likely = &self.slots[self.used.get().checked_sub(1)?];
-            if likely.load(Relaxed) == lock {
-                return Some(likely);
+        fn withdraw(&self, lock: *mut (), before: impl FnOnce()) -> bool {
+            if self.slots[0].load(Relaxed) == lock {
+                before();
+                withdraw(&self.slots[0]);
+                return true;
             }
-            self.slots.iter().find(|slot| slot.load(Relaxed) == lock)
+            self.others.get() != 0 && self.withdraw_other(lock, before)
+        }
+
+        #[inline(never)]
+        fn withdraw_other(&self, lock: *mut (), before: impl FnOnce()) -> bool {
+            let likely = Some(&self.slots[self.others.get()]).filter(|slot| slot.load(Relaxed) == lock);
+            let found = likely.or_else(|| self.slots[1..].iter().find(|slot| slot.load(Relaxed) == lock));
+            let Some(slot) = found else { return false };
+            self.others.set(self.others.get() - 1);
+            before();
+            withdraw(slot);
+            true
         }
 
         /// In a forked child: its thread is not here.
         pub fn forget(&self) {
             self.slots.iter().for_each(withdraw);
-            self.used.set(0);
+            self.others.set(0);
         }
     }
 
@@ -193,10 +215,8 @@ mod real {
             let me = m::current();
             if let Some(me) = me
                 && ptr::eq(self.owner.load(Relaxed), me)
-                && let Some(slot) = me.slots.free()
-                && announce(slot, self.name(), &self.owner, me, || compiler_fence(SeqCst))
+                && me.slots.announce(self.name(), &self.owner, me)
             {
-                me.slots.used.set(me.slots.used.get() + 1);
                 self.raw.taken_otherwise();
                 return;
             }
@@ -257,11 +277,8 @@ mod real {
         #[inline(always)]
         pub fn unlock(&self) {
             if let Some(me) = m::current()
-                && let Some(slot) = me.slots.of(self.name())
+                && me.slots.withdraw(self.name(), || self.raw.let_go_otherwise())
             {
-                self.raw.let_go_otherwise();
-                me.slots.used.set(me.slots.used.get() - 1);
-                withdraw(slot);
                 return;
             }
             self.raw.unlock();
@@ -286,20 +303,24 @@ mod real {
         fn slots_are_found_in_any_order() {
             let slots = Slots::new();
             let locks: Vec<*mut ()> = (1..=SLOTS).map(|i| ptr::without_provenance_mut(i * 8)).collect();
+            let me = ptr::without_provenance(4096);
+            let (owner, nobody) = (AtomicPtr::new(me as *mut M), AtomicPtr::new(ptr::null_mut()));
             for &lock in &locks {
-                slots.free().unwrap().store(lock, Relaxed);
-                slots.used.set(slots.used.get() + 1);
+                assert!(!slots.announce(lock, &nobody, me), "not the owner");
+                assert!(slots.announce(lock, &owner, me));
             }
-            assert!(slots.free().is_none());
-            assert!(slots.of(ptr::without_provenance_mut(4)).is_none());
+            assert!(!slots.announce(ptr::without_provenance_mut(4), &owner, me), "no slot is free");
+            assert!(!slots.withdraw(ptr::without_provenance_mut(4), || ()));
             for &i in &[3, 0, 7, 1] {
-                withdraw(slots.of(locks[i]).unwrap());
-                slots.used.set(slots.used.get() - 1);
-                assert!(slots.of(locks[i]).is_none() && slots.free().is_some());
+                assert!(slots.withdraw(locks[i], || ()));
+                assert!(!slots.withdraw(locks[i], || ()));
             }
-            assert!(slots.of(locks[2]).is_some());
+            for &i in &[1, 7] {
+                assert!(slots.announce(locks[i], &owner, me));
+            }
+            assert!(slots.withdraw(locks[2], || ()));
             slots.forget();
-            assert!(slots.of(locks[2]).is_none() && slots.used.get() == 0);
+            assert!(locks.iter().all(|&lock| !slots.withdraw(lock, || ())) && slots.others.get() == 0);
         }
     }
 }
