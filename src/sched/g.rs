@@ -8,6 +8,7 @@
 
 use super::records::by_ticket;
 use super::state::{StateWord, Token};
+use crate::sys::atomic::prefetch;
 use crate::sys::lock::{Rank, RawLock};
 use crate::sys::stack::{Class, Stack};
 use std::cell::Cell;
@@ -100,6 +101,20 @@ pub struct Name(pub [u8; 64]);
 pub const INDEX_BITS: u32 = 27;
 
 impl G {
+    /// The record is looked at soon: what a waker needs of it may have left the caches.
+    #[inline(always)]
+    pub fn expect(&self) {
+        prefetch(ptr::from_ref(&self.word).cast());
+        prefetch(ptr::from_ref(&self.timed_out).cast());
+    }
+
+    /// The goroutine goes on soon: so may the stack it comes back to.
+    #[inline(always)]
+    pub fn expect_run(&self) {
+        prefetch(self.sp.get());
+        prefetch(self.sp.get().wrapping_add(64));
+    }
+
     /// For dumps: why and since when it waits. The time is that of the monitor's latest round, since reading the clock costs
     /// more than a park. Rounds are at most 5 ms apart while anybody runs. Who waits again right after the monitor's deep
     /// sleep, before its first round, seems to have waited since that sleep began.

@@ -216,6 +216,7 @@ pub fn ready(g: &'static G) {
         return;
     }
     let Some(m) = m::current() else { return run::queue_next(None, g) };
+    g.expect_run();
     if m.urgent.get() { run::queue_urgent(g) } else { run::queue_next(m.p.get(), g) }
 }
 
@@ -251,6 +252,7 @@ pub fn ready_all(woken: &super::list::GList) {
             run::queue_urgent(g);
         } else {
             n += 1;
+            g.expect_run();
             if n == 1 { run::queue_next(p, g) } else { run::queue_last(p, g) }
         }
     }

@@ -127,6 +127,7 @@ pub fn take_started() -> Option<&'static G> {
 pub fn take_batch(p: &P) -> Option<&'static G> {
     let fair = QUEUE.len.load(Relaxed) / procs() as usize + 1;
     QUEUE.take(fair.min(BATCH).min(1 + p.room()), |g| {
+        g.expect_run();
         let _room = p.push(g);
         debug_assert!(_room);
     })

@@ -437,6 +437,10 @@ impl Timers {
         while timer.is_none()
             && let Some(entry) = heap.pop_due(now)
         {
+            // Among many that sleep, the next one's record is in no cache.
+            if let Some(Entry::Wait(g, _)) = heap.first() {
+                g.expect();
+            }
             match entry {
                 Entry::Wait(g, token) if g.word.claim(token) => {
                     g.timed_out.set(true);

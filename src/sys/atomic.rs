@@ -25,6 +25,23 @@ pub fn full_fence() {
     fence(SeqCst);
 }
 
+/// Tells the processor that memory will be wanted soon. Any address will do.
+#[inline(always)]
+pub fn prefetch(at: *const u8) {
+    #[cfg(all(target_arch = "x86_64", not(loom)))]
+    // SAFETY: a hint: it neither changes anything nor faults.
+    unsafe {
+        core::arch::x86_64::_mm_prefetch::<{ core::arch::x86_64::_MM_HINT_T0 }>(at.cast());
+    }
+    #[cfg(all(target_arch = "aarch64", not(loom)))]
+    // SAFETY: as above.
+    unsafe {
+        core::arch::asm!("prfm pldl1keep, [{0}]", in(reg) at, options(nostack, preserves_flags, readonly));
+    }
+    #[cfg(any(loom, not(any(target_arch = "x86_64", target_arch = "aarch64"))))]
+    let _ = at;
+}
+
 /// A short wait of a spinning thread. Under loom it hands the step to another thread, since a model has no time.
 #[inline(always)]
 pub fn spin_hint() {

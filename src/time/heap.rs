@@ -81,6 +81,11 @@ impl<T: Copy> Heap<T> {
         true
     }
 
+    /// The earliest item.
+    pub fn first(&self) -> Option<&T> {
+        Some(&self.items.first()?.1)
+    }
+
     /// Takes the earliest item if its time is `now` or before.
     pub fn pop_due(&mut self, now: i64) -> Option<T> {
         if self.earliest()? > now {
