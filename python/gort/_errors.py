@@ -57,7 +57,7 @@ def raise_code(code: int) -> NoReturn:
     if code == -errno.EPERM:
         raise RuntimeError(
             "not from here: the call would wait while its thread holds Python's lock (the GIL), as in a function "
-            "called through ctypes.PyDLL, or in a callback on a goroutine that C has started; or only the library "
-            "feeds this channel; or what is to be unlocked is not locked"
+            "called through ctypes.PyDLL, or in a callback on a goroutine that C has started, or in a child that "
+            "was forked on a goroutine; or only the library feeds this channel; or what is to be unlocked is not locked"
         )
     raise OSError(-code, os.strerror(-code))

@@ -26,7 +26,7 @@ _inside = False
 
 def _at_exit() -> None:
     _go.close()
-    if not _go.started or _go.forked_inside:
+    if _go.forked_inside:
         return
     shim["close"]()
     begun = time.monotonic()
@@ -48,7 +48,7 @@ def _before_fork() -> None:
 
 
 def _in_child() -> None:
-    shim["forked"]()
+    shim["forked"](_inside)
     _go.forked(_inside)
     _blocking.forked()
     aio.forked()

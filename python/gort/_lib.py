@@ -14,7 +14,7 @@ from typing import Any, Callable
 
 from ._errors import raise_code
 
-ABI = 2
+ABI = 3
 FOREVER = -(2**63)
 NOWAIT = 0
 ALREADY_OVER = -1

@@ -104,6 +104,40 @@ gort.go(gort.sleep, 100)
 """)
         self.assertEqual((code, out, err), (0, "refused\ntime\n", ""))
 
+    def test_the_gate_closes_without_goroutines(self):
+        code, out, err = script("""
+import atexit, threading, time
+count = 0
+def late():
+    time.sleep(0.05)
+    before = count
+    time.sleep(0.2)
+    print(count == before, before > 0)
+atexit.register(late)
+import gort
+def waits():
+    global count
+    while True:
+        try: gort.Chan().recv(timeout=0.001)
+        except gort.TimeoutError: count += 1
+threading.Thread(target=waits, daemon=True).start()
+time.sleep(0.1)
+""")
+        self.assertEqual((code, out, err), (0, "True True\n", ""))
+
+    def test_callbacks_on_goroutines_of_c(self):
+        # Python ends in the midst of them. What may happen once it is gone is for the program to see to.
+        for also in ("", "gort.go(int).join()"):
+            code, _, err = script(f"""
+import ctypes, gort
+lib = ctypes.CDLL(gort._lib.path)
+lib.rt_go.argtypes = [ctypes.c_void_p, ctypes.c_void_p]
+body = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(lambda _: None)
+{also}
+for _ in range(20000): lib.rt_go(ctypes.cast(body, ctypes.c_void_p), None)
+""")
+            self.assertNotIn("gort: fatal", err)
+
 
 class Signals(Case):
     def test_keyboard_interrupt(self):
@@ -182,9 +216,13 @@ warnings.simplefilter("ignore")
 def main():
     pid = os.fork()
     if pid == 0:
-        try: gort.go(print)
-        except RuntimeError: os._exit(4)
-        os._exit(5)
+        refused = 0
+        for call in (
+            lambda: gort.go(print), lambda: gort.sleep(0.001), gort.yield_, gort.Chan().recv, lambda: gort.blocking(int)
+        ):
+            try: call()
+            except RuntimeError: refused += 1
+        os._exit(4 if refused == 5 else 5)
     assert os.WEXITSTATUS(os.waitpid(pid, 0)[1]) == 4
     pid = os.fork()
     if pid == 0:

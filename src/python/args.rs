@@ -128,7 +128,7 @@ pub(super) const LOOK_NS: i64 = 50_000_000;
 /// signals, which may raise: KeyboardInterrupt. Goroutines and other threads wait in one piece; a goroutine that is no runner
 /// is refused, with RT_EPERM.
 pub(super) fn patient(timeout: i64, mut wait: impl FnMut(i64) -> c_int) -> Result<c_int, Wrong> {
-    if state::is_foreign() {
+    if state::may_not_wait() {
         return Ok(RT_EPERM);
     }
     if !is_main() {

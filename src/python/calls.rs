@@ -18,7 +18,7 @@ const FASTCALL: c_int = 0x80;
 call! {
     /// `gosched()`: gives way.
     gosched(_args: 0) {
-        if state::is_foreign() {
+        if state::may_not_wait() {
             return Ok(fail(RT_EPERM.into()));
         }
         state::released(|| goroutine::rt_gosched());
@@ -29,7 +29,7 @@ call! {
 call! {
     /// `may_wait()`: raises where the shim's functions would refuse to wait.
     may_wait(_args: 0) {
-        Ok(done(if state::is_foreign() { RT_EPERM } else { RT_OK }))
+        Ok(done(if state::may_not_wait() { RT_EPERM } else { RT_OK }))
     }
 }
 
@@ -165,8 +165,7 @@ call! {
 call! {
     /// `close()`: at exit: no goroutine takes Python's lock again, but for the one that has it now.
     close(_args: 0) {
-        state::close();
-        Ok(integer(runner::spawn_stopper().into()))
+        Ok(integer(if state::close() { runner::spawn_stopper().into() } else { 0 }))
     }
 }
 
@@ -193,9 +192,9 @@ call! {
 }
 
 call! {
-    /// `forked()`: in a child.
-    forked(_args: 0) {
-        state::forked();
+    /// `forked(inside)`: in a child; whether it was forked on a goroutine.
+    forked(args: 1) {
+        state::forked(args.int(0)? != 0);
         Ok(none())
     }
 }

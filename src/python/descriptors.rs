@@ -11,7 +11,7 @@ use std::ptr;
 /// Before a call on a descriptor that may wait: on the main thread this waits in its place, as `patient` does; where that
 /// refuses, so does this.
 fn patient_fd(fd: c_int, events: c_int) -> Result<(), Wrong> {
-    if state::is_foreign() {
+    if state::may_not_wait() {
         fail(RT_EPERM.into());
         return Err(Wrong);
     }

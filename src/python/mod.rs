@@ -19,7 +19,7 @@ mod table;
 use std::ffi::{c_int, c_void};
 
 /// Changes whenever the package and the library would not understand each other.
-const ABI: c_int = 2;
+const ABI: c_int = 3;
 
 /// The version of what follows.
 #[unsafe(no_mangle)]

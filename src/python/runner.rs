@@ -59,7 +59,9 @@ pub unsafe fn spawn(body: Object, stack_size: usize) -> i64 {
     };
     // SAFETY: options that live for the call; the runner is handed over.
     let id = unsafe { rt_go_with(&opts, Some(run), at.as_ptr().cast()) };
-    if id < 0 {
+    if id >= 0 {
+        state::spawned();
+    } else {
         // SAFETY: no goroutine has it, and the lock is held.
         unsafe {
             (py().Py_DecRef)(body);
@@ -130,6 +132,7 @@ unsafe extern "C" fn on_resume(arg: *mut c_void) {
     let state = unsafe { of(arg) }.state.get();
     if state::is_closed() {
         // It would return into Python.
+        state::on_this_thread();
         state::sleep_for_ever();
     }
     if !state.is_null() {
@@ -162,6 +165,7 @@ unsafe extern "C" fn on_exit(arg: *mut c_void) {
 /// After the gate was closed: a goroutine that holds the thread of all others for ever.
 pub fn spawn_stopper() -> c_int {
     unsafe extern "C" fn stop(_: *mut c_void) {
+        state::on_this_thread();
         state::sleep_for_ever();
     }
     let Some(home) = home() else { return RT_ENOMEM };

@@ -24,11 +24,15 @@
 //!
 //! Sequentially consistent, so one of them sees the other. Who waits in step 3 gets the lock, because the other lets go of it
 //! while it looks. The thread that closed the gate may pass.
+//!
+//! A callback through ctypes on a goroutine that C has started asks for the lock in PyGILState_Ensure, past the gate. There
+//! pthread_exit is let happen, and whom it unwinds is held where it leaves the goroutine's stack (`sys/context.rs`).
 
 use super::table::{State, py};
 use crate::capi::goroutine::rt_goid;
+use crate::sys::context;
 use std::ffi::c_ulong;
-use std::sync::atomic::{AtomicI64, AtomicIsize, AtomicPtr, AtomicU32, AtomicUsize, Ordering::*};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicIsize, AtomicPtr, AtomicU32, AtomicUsize, Ordering::*};
 
 /// No slot was found: an odd number, no key.
 const NO_SLOT: u32 = u32::MAX;
@@ -37,8 +41,14 @@ static SLOT: AtomicU32 = AtomicU32::new(NO_SLOT);
 /// 0: open. Else the pthread_t of who closed it.
 static CLOSED: AtomicUsize = AtomicUsize::new(0);
 static ENTERING: AtomicIsize = AtomicIsize::new(0);
-/// Threads of goroutines that sleep at the gate for ever.
-static STOPPED: AtomicIsize = AtomicIsize::new(0);
+/// Whether the thread of the runners sleeps at the gate, for ever.
+static STOPPED: AtomicBool = AtomicBool::new(false);
+/// Whether a runner was spawned in this process: then there is such a thread, or will be.
+static SPAWNED: AtomicBool = AtomicBool::new(false);
+/// It, once the first runner has begun.
+static THREAD: AtomicUsize = AtomicUsize::new(0);
+/// The process was forked on a goroutine.
+static FORKED_INSIDE: AtomicBool = AtomicBool::new(false);
 
 /// The state of the goroutine that went on last; only to be named to Python, which may not know it any more.
 static LATEST: AtomicPtr<std::ffi::c_void> = AtomicPtr::new(std::ptr::null_mut());
@@ -82,11 +92,12 @@ pub fn is_current(state: State) -> bool {
 
 /// Whether the caller is a goroutine that is no runner: one in C, whose body calls Python. Its state is the one that
 /// PyGILState_Ensure keeps for the OS thread: it must not wait in the middle of Python, as it may go on on another thread, and
-/// another goroutine on this one meanwhile.
+/// another goroutine on this one meanwhile. So does a child that was forked on a goroutine: no runtime knows the stack that it
+/// stands on.
 #[inline]
-pub fn is_foreign() -> bool {
+pub fn may_not_wait() -> bool {
     let id = rt_goid();
-    id != 0 && id != LATEST_ID.load(Relaxed)
+    (id != 0 && id != LATEST_ID.load(Relaxed)) || FORKED_INSIDE.load(Relaxed)
 }
 
 /// Runs what may wait, without Python's lock.
@@ -118,10 +129,20 @@ fn me() -> usize {
     unsafe { libc::pthread_self() as usize }
 }
 
+/// A runner was spawned.
+pub fn spawned() {
+    SPAWNED.store(true, Relaxed);
+}
+
+/// A runner begins, or goes on: this is their thread.
+pub fn on_this_thread() {
+    THREAD.store(me(), Relaxed);
+}
+
 /// At the end of the process: this thread runs nothing any more.
 pub fn sleep_for_ever() -> ! {
-    if rt_goid() != 0 {
-        STOPPED.fetch_add(1, SeqCst);
+    if me() == THREAD.load(Relaxed) {
+        STOPPED.store(true, SeqCst);
     }
     loop {
         // SAFETY: has no preconditions.
@@ -129,9 +150,11 @@ pub fn sleep_for_ever() -> ! {
     }
 }
 
-/// Closes the gate for all but the caller.
-pub fn close() {
+/// Closes the gate for all but the caller. Answers whether there are runners, whose thread has to be stopped.
+pub fn close() -> bool {
     CLOSED.store(me(), SeqCst);
+    context::hold_unwound(true);
+    SPAWNED.load(Relaxed)
 }
 
 /// Whether [`close`] was called.
@@ -139,16 +162,10 @@ pub fn is_closed() -> bool {
     CLOSED.load(SeqCst) != 0
 }
 
-/// The thread of the goroutines.
-static THREAD: AtomicUsize = AtomicUsize::new(0);
-
-/// A goroutine begins: this is their thread.
-pub fn on_this_thread() {
-    THREAD.store(me(), Relaxed);
-}
-
-/// After [`close`], as the last means: stops the thread of the goroutines where it is, by a signal. The caller has Python's lock,
-/// so that thread waits for it, or is in a call that does without.
+/// After [`close`], as the last means: stops the thread of the runners by a signal, in whose handler it stays. The caller has
+/// Python's lock, and keeps it until the handler runs or 100 ms are over. So that thread is not in the middle of Python: it waits
+/// for the lock, or is in a call that needs none, such as a long system call. What that call has taken (a lock of the C
+/// library's, perhaps) it keeps: that is why a thread comes to rest by itself if it can.
 pub fn freeze() {
     extern "C" fn stop(_: libc::c_int) {
         sleep_for_ever();
@@ -163,26 +180,30 @@ pub fn freeze() {
         if thread == 0 || libc::sigaction(signal, &action, std::ptr::null_mut()) != 0 {
             return;
         }
-        let before = STOPPED.load(SeqCst);
         libc::pthread_kill(thread as libc::pthread_t, signal);
         let begun = crate::capi::time::rt_now();
-        while STOPPED.load(SeqCst) == before && crate::capi::time::rt_now() - begun < 100_000_000 {
+        while !STOPPED.load(SeqCst) && crate::capi::time::rt_now() - begun < 100_000_000 {
             libc::usleep(100);
         }
     }
 }
 
-/// After [`close`]: whether the thread of the goroutines sleeps, and nobody is about to take Python's lock.
+/// After [`close`]: whether the thread of the runners sleeps, if there is one, and nobody is about to take Python's lock.
 pub fn is_quiet() -> bool {
-    STOPPED.load(SeqCst) > 0 && ENTERING.load(SeqCst) == 0
+    (STOPPED.load(SeqCst) || !SPAWNED.load(Relaxed)) && ENTERING.load(SeqCst) == 0
 }
 
-/// A forked child: one thread, which runs Python.
-pub fn forked() {
+/// A forked child: one thread, which runs Python; `inside`: on a goroutine's stack.
+pub fn forked(inside: bool) {
     CLOSED.store(0, SeqCst);
+    context::hold_unwound(false);
     ENTERING.store(0, SeqCst);
-    STOPPED.store(0, SeqCst);
+    STOPPED.store(false, SeqCst);
+    SPAWNED.store(false, Relaxed);
+    THREAD.store(0, Relaxed);
     LATEST.store(std::ptr::null_mut(), Relaxed);
+    LATEST_ID.store(0, Relaxed);
+    FORKED_INSIDE.store(inside, Relaxed);
 }
 
 /// Gives a fresh state an identity of its own: its address, in place of the thread's. All goroutines are on one OS thread, and

@@ -6,7 +6,7 @@
 
 use std::ffi::c_void;
 use std::ptr;
-use std::sync::atomic::{AtomicPtr, Ordering::*};
+use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering::*};
 
 #[cfg(target_arch = "x86_64")]
 core::arch::global_asm!(include_str!("../../asm/x86_64.S"), personality = sym personality);
@@ -26,16 +26,32 @@ pub fn on_escape(f: Escape) {
     ESCAPE.store(f as *mut (), Release);
 }
 
+/// Whoever `pthread_exit` unwinds is held.
+static HELD: AtomicBool = AtomicBool::new(false);
+
+/// From now on a context that the unwinding of `pthread_exit` leaves sleeps for ever, in place of what [`on_escape`] has set: a
+/// host of another language that ends stops its threads so, and its process goes soon.
+pub fn hold_unwound(held: bool) {
+    HELD.store(held, Release);
+}
+
 /// The personality of the first frame of every stack, named in the assembly's CFI. Unwinders call it only when nothing
 /// further in has stopped them, and nothing can go on from here.
 unsafe extern "C" fn personality(_: i32, actions: i32, _: u64, _: *mut c_void, _: *mut c_void) -> i32 {
     const FORCED: i32 = 8;
+    let forced = actions & FORCED != 0;
+    if forced && HELD.load(Acquire) {
+        loop {
+            // SAFETY: has no preconditions.
+            unsafe { libc::pause() };
+        }
+    }
     let escape = ESCAPE.load(Acquire);
     if escape.is_null() {
         std::process::abort();
     }
     // SAFETY: only `on_escape` stores there.
-    unsafe { std::mem::transmute::<*mut (), Escape>(escape)(actions & FORCED != 0) }
+    unsafe { std::mem::transmute::<*mut (), Escape>(escape)(forced) }
 }
 
 /// Where a new context begins: `entry(transfer, arg)`. It never returns.
