@@ -260,6 +260,33 @@ class Go(Case):
             g.join()
         wait_until(lambda: not any(ref() for ref in gone))
 
+    @unittest.skipIf(sys.version_info >= (3, 13), "the state holds nothing else there")
+    def test_what_others_keep_in_the_thread_stays(self):
+        # As asyncio does, up to 3.11: it has a pointer to what it has put there.
+        state, borrowed = ctypes.pythonapi.PyThreadState_Get, ctypes.pythonapi.PyThreadState_GetDict
+        state.restype = borrowed.restype = ctypes.c_void_p
+        local = threading.local()
+
+        def dictionary():
+            return ctypes.cast(borrowed(), ctypes.py_object).value
+
+        def first():
+            local.x = 1
+            dictionary()["key"] = "value"
+            dictionary()[5] = 6
+            return state()
+
+        def second():
+            return state(), hasattr(local, "x"), dictionary().get("key"), dictionary().get(5)
+
+        seen = []
+        for _ in range(100):
+            one = gort.run(first)
+            seen.append(gort.run(second))
+            if seen[-1][0] == one:
+                break
+        self.assertEqual(seen[-1], (one, False, "value", 6))
+
     @goroutine
     def test_exception_state_is_apart(self):
         def body(error):

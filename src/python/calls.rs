@@ -146,7 +146,7 @@ call! {
 }
 
 call! {
-    /// `clear_thread()`: forgets what belongs to the thread that a goroutine is for Python. False: it can't be done here, the
+    /// `clear_thread()`: forgets what `threading.local`s keep for the caller. False: it can't be done here, the
     /// runner has to end.
     clear_thread(_args: 0) {
         // SAFETY: the lock is held.

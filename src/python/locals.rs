@@ -1,12 +1,13 @@
 //! What `threading.local` leaves in a thread state, so that a runner that runs many functions can tell whether one has used it.
 //!
-//! Up to Python 3.12 it is entries of the state's dict, which can be cleared. From 3.13 on the state itself has two members for
+//! Up to Python 3.12 it is entries of the state's dict, with keys that begin with "thread.local.", which can be deleted. The dict has
+//! others, which stay: up to 3.11 asyncio keeps the running loop there, and a pointer to what it has put there. From 3.13 on the state itself has two members for
 //! it, which end with the state: a runner whose function has used them has to end too. Where they stand is in no header that
 //! versions share, so it is tried out, once: two functions run, each in a fresh state; one uses a `threading.local`, the other
 //! makes one and does not use it. What is zero after the second and not after the first is the place.
 
 use super::table::{Object, State, py};
-use std::ffi::c_void;
+use std::ffi::{CStr, c_void};
 use std::ptr;
 use std::sync::atomic::{AtomicU64, Ordering::*};
 
@@ -59,7 +60,32 @@ unsafe fn used(state: State) -> u64 {
     (0..WORDS).filter(|&i| unsafe { words.add(i).read() } != 0).fold(0, |bits, i| bits | 1 << i)
 }
 
-/// Forgets what belongs to the thread that the caller is for Python. False: it can't be done, the state has to end.
+/// Deletes what `threading.local`s have in a dict. What that drops may run Python, which may change the dict.
+///
+/// # Safety
+/// With Python's lock held; `dict` is one, and the caller's.
+unsafe fn delete_locals(dict: Object) {
+    const PREFIX: &CStr = c"thread.local.";
+    // SAFETY: the lock is held. The list holds the keys while they are looked at; nobody else has it.
+    unsafe {
+        let keys = (py().PyDict_Keys)(dict);
+        if keys.is_null() {
+            return (py().PyErr_Clear)();
+        }
+        for i in 0..(py().PyList_Size)(keys) {
+            let key = (py().PyList_GetItem)(keys, i);
+            let text = (py().PyUnicode_AsUTF8)(key);
+            if text.is_null() || libc::strncmp(text, PREFIX.as_ptr(), PREFIX.count_bytes()) != 0 {
+                (py().PyErr_Clear)(); // no text at all
+            } else if (py().PyDict_DelItem)(dict, key) < 0 {
+                (py().PyErr_Clear)(); // gone with its `threading.local` meanwhile
+            }
+        }
+        (py().Py_DecRef)(keys);
+    }
+}
+
+/// Forgets what `threading.local`s keep for the caller. False: it can't be done, the state has to end.
 ///
 /// # Safety
 /// With Python's lock held.
@@ -70,7 +96,7 @@ pub unsafe fn clear() -> bool {
         if dict.is_null() {
             (py().PyErr_Clear)();
         } else if (py().PyDict_Size)(dict) > 0 {
-            (py().PyDict_Clear)(dict);
+            delete_locals(dict);
         }
         let places = PLACES.load(Relaxed);
         places == 0 || used((py().PyThreadState_Get)()) & places == 0

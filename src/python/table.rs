@@ -68,9 +68,9 @@ table! {
     PyBytes_FromStringAndSize: unsafe extern "C" fn(*const c_char, isize) -> Object;
     PyBuffer_Release: unsafe extern "C" fn(*mut Buffer);
     PyCFunction_NewEx: unsafe extern "C" fn(*const Method, Object, Object) -> Object;
-    PyDict_Clear: unsafe extern "C" fn(Object);
     PyDict_DelItem: unsafe extern "C" fn(Object, Object) -> c_int;
     PyDict_GetItemWithError: unsafe extern "C" fn(Object, Object) -> Object;
+    PyDict_Keys: unsafe extern "C" fn(Object) -> Object;
     PyDict_SetItem: unsafe extern "C" fn(Object, Object, Object) -> c_int;
     PyDict_SetItemString: unsafe extern "C" fn(Object, *const c_char, Object) -> c_int;
     PyDict_Size: unsafe extern "C" fn(Object) -> isize;
@@ -105,6 +105,7 @@ table! {
     PyThreadState_GetUnchecked | "_PyThreadState_UncheckedGet": unsafe extern "C" fn() -> State;
     PyThreadState_New: unsafe extern "C" fn(*mut c_void) -> State;
     PyThreadState_SetAsyncExc: unsafe extern "C" fn(c_ulong, Object) -> c_int;
+    PyUnicode_AsUTF8: unsafe extern "C" fn(Object) -> *const c_char;
     PyTuple_New: unsafe extern "C" fn(isize) -> Object;
     PyTuple_SetItem: unsafe extern "C" fn(Object, isize, Object) -> c_int;
     Py_DecRef: unsafe extern "C" fn(Object);
