@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import struct
 from collections import deque
-from typing import Any, Generic, Iterator, NamedTuple, Sequence, TypeVar, Union
+from typing import Any, Generic, Iterable, Iterator, NamedTuple, Sequence, TypeVar, Union
 
 from ._errors import Closed, TimeoutError, WouldBlock, raise_code
 from ._lib import ALREADY_OVER, FOREVER, NOWAIT, held, nanoseconds, shim
@@ -308,9 +309,8 @@ class Fed(Receivable[T]):
         return value / 1e9
 
 
-AGAIN = -11
-CLOSED = -32
-TIMED_OUT = -110
+AGAIN = -errno.EAGAIN
+CLOSED = -errno.EPIPE
 
 
 class Selected(NamedTuple):
@@ -327,13 +327,15 @@ class Selected(NamedTuple):
 Case = Union[Receivable[Any], "tuple[Any, Any]"]
 
 
-def select(cases: Sequence[Case], timeout: float | None = None, default: bool = False) -> Selected:
+def select(cases: Iterable[Case], timeout: float | None = None, default: bool = False) -> Selected:
     """Performs one of several receives and sends: one that can go at once, each of those as likely as the others, or
     else the first that can. A case is a channel, to receive from it, or a pair `(channel, value)`, to send.
 
     With `default` it never waits, and answers the case -1 if none can go. Raises TimeoutError after `timeout` seconds,
     Closed if the case that goes sends to a closed channel.
     """
+    # What packs a value may run anything, which may change a list.
+    cases = tuple(cases)
     for case in cases:
         if isinstance(case, Chan) and (case._front or case._lent):
             return _select_around(cases, timeout, default)
@@ -342,11 +344,17 @@ def select(cases: Sequence[Case], timeout: float | None = None, default: bool = 
 
 def select_in_library(cases: Sequence[Case], timeout: float | None = None, default: bool = False) -> Selected:
     """select, but for values that were given back."""
+    entries = _entries(cases)
+    answer = _select(entries, NOWAIT if default else nanoseconds(timeout))
+    return _selected(cases, entries, answer, default)
+
+
+def _entries(cases: Sequence[Case]) -> list[Any]:
+    """The cases as the shim takes them: four entries each."""
     entries: list[Any] = []
     for case in cases:
         entries += case[0]._case(case[1], True) if isinstance(case, tuple) else case._case(None, False)
-    answer = _select(entries, NOWAIT if default else nanoseconds(timeout))
-    return _selected(cases, entries, answer, default)
+    return entries
 
 
 def _selected(cases: Sequence[Case], entries: list[Any], answer: Any, default: bool) -> Selected:
@@ -380,9 +388,7 @@ def _select_around(cases: Sequence[Case], timeout: float | None, default: bool) 
                         return Selected(index, case._front.popleft(), True)
                     except IndexError:
                         pass
-        entries: list[Any] = []
-        for case in cases:
-            entries += case[0]._case(case[1], True) if isinstance(case, tuple) else case._case(None, False)
+        entries = _entries(cases)
         if not lent:
             left = FOREVER if end is None else max(end - held.rt_now(), 0) or ALREADY_OVER
             return _selected(cases, entries, _select(entries, NOWAIT if default else left), default)

@@ -189,6 +189,20 @@ class Selects(Case):
         with self.assertRaises(gort.TimeoutError):
             gort.select([], timeout=0.01)
 
+    def test_cases_of_any_kind_and_changed_meanwhile(self):
+        a, raw = gort.Chan(1), gort.RawChan("q", 1)
+        a.send(5)
+        self.assertEqual(gort.select(c for c in (gort.Chan(), a)), (1, 5, True))
+
+        class Clears:
+            def __index__(self):
+                cases.clear()
+                return 7
+
+        cases = [(raw, Clears())]
+        self.assertEqual(gort.select(cases), (0, None, True))
+        self.assertEqual(raw.recv(), 7)
+
     @goroutine
     def test_closed(self):
         a, b = gort.Chan(), gort.Chan()
