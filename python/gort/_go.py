@@ -287,6 +287,10 @@ def current() -> Goroutine | None:
     return _running.get(_goid())
 
 
+current_at = _running.get
+"""The goroutine on a runner, by the runner's number."""
+
+
 def yield_() -> None:
     """Lets others go on: those that are ready run first. On a plain thread it gives way to other threads."""
     _gosched()

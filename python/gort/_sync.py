@@ -7,8 +7,8 @@ from __future__ import annotations
 import threading
 from typing import Any, Callable
 
-from ._errors import raise_code
-from ._go import Goroutine, go
+from ._errors import TimeoutError, raise_code
+from ._go import Goroutine, current_at, go
 from ._lib import FOREVER, MUTEX, NOWAIT, READER, SEMAPHORE, WAITGROUP, WRITER, Memory, check, held, nanoseconds, shim
 
 _wait, _wake, _goid = shim["wait"], shim["wake"], shim["goid"]
@@ -47,6 +47,14 @@ class Mutex(Memory):
         self.unlock()
 
 
+def _caller() -> object:
+    """Who calls: a Goroutine; or a number, which is negative for a plain thread, and positive on a goroutine that C has
+    started. The number of a runner would not do: it runs many functions.
+    """
+    goid = _goid()
+    return current_at(goid) or goid if goid else -threading.get_ident()
+
+
 class RLock:
     """A lock that its holder, a goroutine or a plain thread, may lock again. threading.RLock takes all goroutines for
     one.
@@ -56,27 +64,51 @@ class RLock:
 
     def __init__(self) -> None:
         self._mutex = Mutex()
-        self._holder = 0
+        self._holder: object = None
         self._depth = 0
 
     def lock(self, timeout: float | None = None) -> None:
         """As Mutex.lock; the holder has it again at once."""
-        me = _goid() or -threading.get_ident()
+        me = _caller()
         if self._holder != me:
             self._mutex.lock(timeout)
             self._holder = me
         self._depth += 1
 
+    def try_lock(self) -> bool:
+        """Locks it if it is free, or the caller's."""
+        me = _caller()
+        if self._holder != me:
+            if not self._mutex.try_lock():
+                return False
+            self._holder = me
+        self._depth += 1
+        return True
+
     def unlock(self) -> None:
         """Takes one lock back; RuntimeError if another holds it, or nobody."""
-        if self._holder != (_goid() or -threading.get_ident()):
+        if self._holder != _caller():
             raise RuntimeError("the lock is not held by its caller")
         self._depth -= 1
         if self._depth == 0:
-            self._holder = 0
+            self._holder = None
             self._mutex.unlock()
 
-    acquire, release = lock, unlock
+    def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
+        """As threading.RLock.acquire: False if it can't be had, or not in time."""
+        if not blocking:
+            if timeout != -1:
+                raise ValueError("can't specify a timeout for a non-blocking call")
+            return self.try_lock()
+        if timeout < 0 and timeout != -1:
+            raise ValueError("timeout value must be a non-negative number")
+        try:
+            self.lock(None if timeout == -1 else timeout)
+        except TimeoutError:
+            return False
+        return True
+
+    release = unlock
 
     def __enter__(self) -> None:
         self.lock()

@@ -66,6 +66,34 @@ class Locks(Case):
             lock.unlock()
 
     @goroutine
+    def test_rlock_does_not_go_over_to_the_next_on_a_runner(self):
+        for _ in range(20):
+            lock = gort.RLock()
+            gort.go(lock.lock).join()
+            got = gort.Chan(1)
+            gort.go(lambda lock=lock, got=got: got.send(lock.try_lock()))
+            self.assertFalse(got.recv())
+
+    def test_rlock_of_threads_and_goroutines(self):
+        lock = gort.RLock()
+        self.assertTrue(lock.acquire())
+        self.assertTrue(lock.acquire(False))
+        self.assertTrue(lock.acquire(timeout=0))
+        self.assertFalse(gort.run(lock.acquire, False))
+        self.assertFalse(gort.run(lock.acquire, True, 0.01))
+        with self.assertRaises(RuntimeError):
+            gort.run(lock.release)
+        for _ in range(3):
+            lock.release()
+        with self.assertRaises(RuntimeError):
+            lock.release()
+        self.assertTrue(gort.run(lock.acquire, blocking=False))
+        self.assertFalse(lock.acquire(timeout=0.01))
+        for wrong in ((False, 1), (True, -2)):
+            with self.assertRaises(ValueError):
+                lock.acquire(*wrong)
+
+    @goroutine
     def test_readers_together(self):
         lock = gort.RWMutex()
         both = gort.WaitGroup()
