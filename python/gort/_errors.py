@@ -10,7 +10,8 @@ from typing import NoReturn
 
 RT_EAI_BASE = -20000
 OF_SYSTEM = -1_000_000
-"""The shim adds it to codes of calls on descriptors: there -EPIPE is no closed channel."""
+"""Added to codes of calls on descriptors: there -EPIPE is no closed channel. They become what Python makes of an errno:
+BrokenPipeError, ConnectionResetError, BlockingIOError, PermissionError, or just OSError."""
 
 
 class GortError(Exception):
@@ -37,8 +38,9 @@ def raise_code(code: int) -> NoReturn:
     """Raises what a negative code of the library means."""
     if code < OF_SYSTEM // 2:
         code -= OF_SYSTEM
-        if code == -errno.EPIPE:
-            raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
+        # Deadlines, calls that a close has ended, and memory are the library's all the same.
+        if code not in (-errno.ETIMEDOUT, -errno.ECANCELED, -errno.ENOMEM):
+            raise OSError(-code, os.strerror(-code))
     if code < RT_EAI_BASE:
         eai = code - RT_EAI_BASE
         raise socket.gaierror(eai, f"the name can't be resolved (EAI {eai})")

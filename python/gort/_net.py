@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 from typing import Any, Iterator
 
-from ._errors import raise_code
+from ._errors import OF_SYSTEM, RT_EAI_BASE, raise_code
 from ._lib import check, held, lib, nanoseconds, shim
 
 _accept, _recv, _recv_into, _send, _send_all, _fd_wait = (
@@ -54,11 +55,11 @@ class Descriptor:
         at = 0 if seconds is None else max(held.rt_now() + max(nanoseconds(seconds), 0), 1)
         check(held.rt_fd_set_deadline(self._fd, (READ if read else 0) | (WRITE if write else 0), min(at, 2**63 - 1)))
 
-    def _ask(self, question: str) -> Any:
+    def _ask(self, question: str, *args: Any) -> Any:
         """Asks the standard library's socket."""
         sock = socket.socket(fileno=self._fd)
         try:
-            return getattr(sock, question)()
+            return getattr(sock, question)(*args)
         finally:
             sock.detach()
 
@@ -100,11 +101,7 @@ class Conn(Descriptor):
 
     def shutdown(self, how: int = socket.SHUT_WR) -> None:
         """As socket.shutdown."""
-        sock = socket.socket(fileno=self._fd)
-        try:
-            sock.shutdown(how)
-        finally:
-            sock.detach()
+        self._ask("shutdown", how)
 
     @property
     def peer(self) -> Any:
@@ -145,7 +142,8 @@ class Listener(Descriptor):
 
 def _system(code: int) -> int:
     if code < 0:
-        raise_code(code if code < -20000 else code - 1_000_000)
+        # An address that can't be is the caller's mistake, and the resolver's codes speak for themselves.
+        raise_code(code if code == -errno.EINVAL or code < RT_EAI_BASE else OF_SYSTEM + code)
     return code
 
 

@@ -1,13 +1,16 @@
 """Sockets, and channels of memory shared with goroutines in C."""
 
 import ctypes
+import errno
 import os
 import socket
+import struct
 import threading
 import unittest
 import warnings
 
 import gort
+from gort import _errors
 from support import Case, goroutine, wait_until
 
 HELPER = os.environ.get("GORT_PYHELPER")
@@ -78,6 +81,33 @@ class Sockets(Case):
             a.sendall(b"x")
         with self.assertRaises(TypeError):
             a.send("text")
+        with self.assertRaises(ValueError):
+            a.recv(-1)
+
+    @goroutine
+    def test_errors_are_those_of_python(self):
+        never_listened = gort.Listener(socket.socket())
+        with self.assertRaises(OSError) as caught:
+            never_listened.accept()
+        self.assertEqual(caught.exception.errno, errno.EINVAL)
+        with gort.listen("127.0.0.1:0") as listener:
+            client = socket.create_connection(listener.address)
+            conn = listener.accept()
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            client.close()
+            with self.assertRaises(ConnectionResetError):
+                conn.recv()
+            with self.assertRaises(BrokenPipeError):
+                conn.sendall(b"x")
+        for code, kind in (
+            (errno.EPERM, PermissionError),
+            (errno.EAGAIN, BlockingIOError),
+            (errno.EINVAL, OSError),
+            (errno.ETIMEDOUT, gort.TimeoutError),
+            (errno.ECANCELED, gort.Canceled),
+        ):
+            with self.assertRaises(kind):
+                _errors.raise_code(_errors.OF_SYSTEM - code)
 
     @goroutine
     def test_deadlines_and_close(self):

@@ -58,6 +58,11 @@ call! {
     /// `fd_recv(fd, n)`: bytes.
     fd_recv(args: 2) {
         let (fd, n) = (args.fd(0)?, args.int(1)?);
+        if n < 0 {
+            // SAFETY: the lock is held.
+            unsafe { (py().PyErr_SetString)(*py().PyExc_ValueError, c"negative buffersize in recv".as_ptr()) };
+            return Err(Wrong);
+        }
         patient_fd(fd, net::RT_POLL_READ)?;
         // SAFETY: the lock is held but while it waits; the bytes are nobody else's yet, and have room for n.
         unsafe {

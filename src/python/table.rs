@@ -85,6 +85,7 @@ table! {
     PyEval_RestoreThread: unsafe extern "C" fn(State);
     PyEval_SaveThread: unsafe extern "C" fn() -> State;
     PyExc_TypeError: *const Object;
+    PyExc_ValueError: *const Object;
     PyInterpreterState_Get: unsafe extern "C" fn() -> *mut c_void;
     PyInterpreterState_Main: unsafe extern "C" fn() -> *mut c_void;
     PyList_GetItem: unsafe extern "C" fn(Object, isize) -> Object;
