@@ -106,15 +106,21 @@ class Goroutine:
         with _joining:
             if self._joiners is None:
                 self._joiners = []
-        self._joiners.append(signal)
-        # Whoever ends it sets _done, then looks at the joiners.
-        if not self._done and not signal.wait(nanoseconds(timeout)) and not self._done:
-            raise TimeoutError(f"{self.name} has not ended in time")
+        joiners = self._joiners
+        joiners.append(signal)
+        try:
+            # Whoever ends it sets _done, then looks at the joiners.
+            if not self._done and not signal.wait(nanoseconds(timeout)) and not self._done:
+                raise TimeoutError(f"{self.name} has not ended in time")
+        finally:
+            with contextlib.suppress(ValueError):
+                joiners.remove(signal)
 
     def _ends(self) -> None:
         self._done = True
-        if self._joiners is not None:
-            for joiner in self._joiners:
+        if self._joiners:
+            # A copy: they take themselves off meanwhile.
+            for joiner in tuple(self._joiners):
                 joiner.set()
 
     def __repr__(self) -> str:
@@ -128,16 +134,18 @@ def go(fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Goroutine:
     if refused is not None:
         raise refused
     g = Goroutine(fn, args, kwargs)
+    queued = False
     try:
         _queue.append(g)
+        queued = True
         if not _on_way:
             _summon()
     except BaseException as error:
         try:
             _queue.remove(g)
         except ValueError:
-            if isinstance(error, Exception):
-                return g  # a runner was there all the same
+            if queued and isinstance(error, (MemoryError, Canceled)):
+                return g  # there is no runner to be had, but one was there all the same
         # Somebody else may have relied on the one that was to come.
         _look_again()
         raise

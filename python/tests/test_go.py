@@ -94,6 +94,36 @@ class Go(Case):
             gort.go(print)
         self.assertEqual(gort.run(lambda: 5), 5)
 
+    def test_without_memory_for_the_queue_it_says_so(self):
+        class Full(deque):
+            def append(self, _):
+                raise MemoryError
+
+        with mock.patch.object(_go, "_queue", Full()), self.assertRaises(MemoryError):
+            gort.go(print)
+
+    @goroutine
+    def test_joins_that_give_up_leave_nothing(self):
+        gate = gort.Chan()
+        g = gort.go(gate.recv)
+        others = [gort.go(g.join) for _ in range(3)]
+        wait_until(lambda: len(g._joiners or ()) == 3)
+        for _ in range(100):
+            with self.assertRaises(gort.TimeoutError):
+                g.join(timeout=0)
+        self.assertEqual(len(g._joiners), 3)
+        # Some give up while others are woken.
+        impatient = [gort.go(self.joins, g, 0.0005 * i) for i in range(50)]
+        gort.sleep(0.01)
+        gate.send(None)
+        for other in (*others, *impatient):
+            other.join(timeout=30)
+        self.assertEqual(g._joiners, [])
+
+    def joins(self, g, timeout):
+        with contextlib.suppress(gort.TimeoutError):
+            g.join(timeout)
+
     @goroutine
     def test_without_memory_for_runners_nothing_is_lost(self):
         order = []
