@@ -61,6 +61,8 @@ started = False
 """A runner was made in this process."""
 closing = False
 """The interpreter ends: nothing starts any more."""
+forks = 0
+"""How many forks lie between this process and the one that imported this."""
 forked_inside = False
 """A child that was forked on a goroutine: it has no runtime, and stands on a stack of the old one's. It ends with the
 function that it was forked in."""
@@ -411,7 +413,8 @@ def _pass_on(fd: int, signals: bytes) -> None:
 
 def forked(inside: bool) -> None:
     """In a child: there are no goroutines."""
-    global _joining, _on_way, forked_inside, refused, started
+    global _joining, _on_way, forked_inside, forks, refused, started
+    forks += 1
     _joining = threading.Lock()  # somebody may have held it
     _queue.clear()
     _idle.clear()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from typing import Any, Callable
 
+from . import _go
 from ._chan import Fed
 from ._errors import Canceled, TimeoutError
 from ._go import Goroutine, go
@@ -113,10 +114,11 @@ class _Reference:
 
 class Group:
     """Goroutines of one task. The first exception cancels `ctx`, and `wait` raises it once all have ended. A `with`
-    statement waits at its end; an exception in it cancels the others.
+    statement waits at its end; an exception in it cancels the others. It belongs to its process: in a forked child there
+    is nothing to wait for, and nobody to cancel.
     """
 
-    __slots__ = ("_all", "_error", "_lock", "_units", "ctx")
+    __slots__ = ("_all", "_error", "_forks", "_lock", "_units", "ctx")
 
     def __init__(self, parent: Context | None = None, limit: int | None = None) -> None:
         """With a limit, `go` waits while so many are there."""
@@ -126,9 +128,16 @@ class Group:
         self._units = Semaphore(limit) if limit is not None else None
         self._error: BaseException | None = None
         self._lock = threading.Lock()
+        self._forks = _go.forks
+
+    def _elsewhere(self) -> bool:
+        """In a child, where all that waits on what is in here must be left alone."""
+        return self._forks != _go.forks
 
     def go(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Goroutine:
         """Runs a function as a goroutine of the group."""
+        if self._elsewhere():
+            raise RuntimeError("this group is of the process that was forked")
         if self._units is not None:
             self._units.acquire()
         self._all.add()
@@ -147,15 +156,20 @@ class Group:
         try:
             fn(*args, **kwargs)
         except BaseException as error:
+            if self._elsewhere():
+                raise
             with self._lock:
                 if self._error is None:
                     self._error = error
             self.ctx.cancel(error)
         finally:
-            self._ends()
+            if not self._elsewhere():
+                self._ends()
 
     def wait(self) -> None:
         """Waits until all have ended; raises the first exception of one, if there was any."""
+        if self._elsewhere():
+            return
         self._all.wait()
         error, self._error = self._error, None
         if error is None:
@@ -169,6 +183,8 @@ class Group:
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if self._elsewhere():
+            return
         if error is not None:
             self.ctx.cancel(error)
             self._all.wait()

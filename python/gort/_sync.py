@@ -7,6 +7,7 @@ from __future__ import annotations
 import threading
 from typing import Any, Callable
 
+from . import _go
 from ._errors import TimeoutError, raise_code
 from ._go import Goroutine, current_at, go
 from ._lib import FOREVER, MUTEX, NOWAIT, READER, SEMAPHORE, WAITGROUP, WRITER, Memory, check, held, nanoseconds, shim
@@ -216,7 +217,8 @@ class WaitGroup(Memory):
         try:
             fn(*args, **kwargs)
         finally:
-            self.done()
+            if not _go.forked_inside:
+                self.done()
 
     def wait(self, timeout: float | None = None) -> None:
         """Waits until the count is zero; raises TimeoutError after `timeout` seconds."""

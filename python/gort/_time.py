@@ -7,7 +7,7 @@ from typing import Any, Callable
 
 from ._chan import Fed
 from ._go import Goroutine, go
-from ._lib import FOREVER, Signal, duration, held
+from ._lib import Signal, duration, held
 
 
 class Timer(Fed[float]):
@@ -66,7 +66,7 @@ class Later:
 
     def _wait(self, ns: int, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         # Time is what it waits for; the signal is a stop. Whoever takes the claim decides.
-        if (ns == FOREVER or not self._signal.wait(ns)) and self._claim.acquire(blocking=False):
+        if not self._signal.wait(ns) and self._claim.acquire(blocking=False):
             fn(*args, **kwargs)
 
     def stop(self) -> bool:

@@ -236,6 +236,48 @@ print(gort.run(main))
 """)
         self.assertEqual((code, out, err), (0, "6\n", ""))
 
+    def test_groups_stay_with_their_process(self):
+        code, out, err = script("""
+import gort, os, signal, sys, warnings
+warnings.simplefilter("ignore")
+def child(*, exits=True):
+    pid = os.fork()
+    if pid == 0:
+        signal.alarm(30)
+        if exits: sys.exit(6)
+    return pid
+def status(pid): return os.waitpid(pid, 0)[1]
+def waits(ctx):
+    try: ctx.done.recv()
+    except gort.Closed: print("woken", os.getpid() == parent, flush=True)
+def within():
+    with gort.Group() as group:
+        group.go(waits, group.ctx)
+        gort.sleep(0.01)
+        pids.append(child())
+        group.ctx.cancel()
+parent, pids = os.getpid(), []
+with gort.Group() as group:
+    group.go(lambda: pids.append(child()))
+    group.go(lambda: pids.append(child(exits=False)))
+with gort.WaitGroup() as waitgroup:
+    waitgroup.go(lambda: pids.append(child()))
+gort.run(within)
+within()
+with gort.Group(limit=1) as group:
+    group.go(waits, group.ctx)
+    gort.run(gort.sleep, 0.01)
+    pid = child(exits=False)
+    if pid == 0:
+        group.wait()
+        try: group.go(print)
+        except RuntimeError: sys.exit(gort.run(lambda: 9))
+    pids.append(pid)
+    group.ctx.cancel()
+print([os.WEXITSTATUS(status(pid)) if pid else None for pid in pids])
+""")
+        self.assertEqual((code, out, err), (0, "woken True\n" * 3 + "[6, 0, 6, 6, 6, 9]\n", ""))
+
     def test_multiprocessing(self):
         import tempfile
 
