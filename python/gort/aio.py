@@ -5,8 +5,8 @@ What need not wait is done at once, on the loop's thread. Else a goroutine does 
 A task may be cancelled at any moment, also between the goroutine's receive and the moment when the task sees the
 value. So the value stands in a box until the task takes it out. If the task was cancelled, whoever finds the value in
 the box gives it back: to a receiver that waits, or to the front of the channel (`Chan._front`), where the next
-receive finds it. `_lent` counts receives whose value may come back: a receiver that finds the channel closed waits
-until they have decided.
+receive finds it. `_lent` counts receives whose value may come back: while it is not zero a receiver that has to wait
+looks once a millisecond instead (`Chan._recv_around`), also if it finds the channel closed.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The server of the README."""
+"""The programs in the README and in docs/PYTHON.md."""
 
 import os
 import re
@@ -10,16 +10,19 @@ import threading
 import time
 import unittest
 
-from support import HERE
+from support import HERE, script
 
-README = os.path.join(HERE, "..", "..", "README.md")
+ROOT = os.path.join(HERE, "..", "..")
+
+
+def programs(name):
+    with open(os.path.join(ROOT, name), encoding="utf-8") as file:
+        return re.findall(r"^```python\n(.*?)^```$", file.read(), re.DOTALL | re.MULTILINE)
 
 
 class Readme(unittest.TestCase):
     def test_the_server(self):
-        with open(README, encoding="utf-8") as file:
-            blocks = re.findall(r"^```python\n(.*?)^```$", file.read(), re.DOTALL | re.MULTILINE)
-        source = next(block for block in blocks if "gort.listen" in block)
+        source = next(program for program in programs("README.md") if "gort.listen" in program)
         self.assertLessEqual(len(source.splitlines()), 20)
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
@@ -36,6 +39,10 @@ class Readme(unittest.TestCase):
             server.kill()
         self.assertIn("KeyboardInterrupt", err)
         self.assertEqual(server.returncode, -signal.SIGINT)
+
+    def test_asyncio(self):
+        (source,) = programs(os.path.join("docs", "PYTHON.md"))
+        self.assertEqual(script(source), (0, "5\n", ""))
 
     def ask(self, port):
         end = time.monotonic() + 60

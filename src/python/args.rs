@@ -1,7 +1,8 @@
 //! How the shim's functions take their arguments, answer, fail, and wait.
 //!
-//! *Waiting.* Whatever may wait is tried first with Python's lock held, in the form that never waits. Only if that says
-//! RT_EAGAIN is the lock released and the waiting form called ([`patient`]).
+//! *Waiting.* What may wait on a channel, a lock or an event of a descriptor is tried first with Python's lock held, in the form
+//! that never waits. Only if that says RT_EAGAIN is the lock released and the waiting form called ([`patient`]). Sleeps have no
+//! such form; reads and writes of descriptors are system calls, for which the lock is released as Python itself does.
 //!
 //! *Errors* are made by a function of the package, [`FAIL`], which raises what a code means.
 
@@ -124,9 +125,9 @@ pub(super) fn is_main() -> bool {
 /// How often the main thread looks whether a signal has come while it waits.
 pub(super) const LOOK_NS: i64 = 50_000_000;
 
-/// A wait that `wait_now` has said to be one. Python's main thread comes back now and then, since only it runs the handlers of
-/// signals, which may raise: KeyboardInterrupt. Goroutines and other threads wait in one piece; a goroutine that is no runner
-/// is refused, with RT_EPERM.
+/// What has to wait, so the form that never does has said. Python's main thread comes back now and then, since only it runs the handlers of
+/// signals, which may raise: KeyboardInterrupt. Goroutines and other threads wait in one piece; who must not wait is
+/// refused, with RT_EPERM.
 pub(super) fn patient(timeout: i64, mut wait: impl FnMut(i64) -> c_int) -> Result<c_int, Wrong> {
     if state::may_not_wait() {
         return Ok(RT_EPERM);

@@ -47,7 +47,7 @@ call! {
 }
 
 call! {
-    /// `goid()`: that of the runner; 0 on a plain thread.
+    /// `goid()`: the number of the goroutine that calls, a runner or one of C's; 0 on a plain thread.
     goid(_args: 0) {
         Ok(integer(goroutine::rt_goid()))
     }

@@ -3,9 +3,10 @@
 //!
 //! * `state`: a thread state of Python's for each goroutine, and the gate that closes when Python ends.
 //! * `runner`: goroutines that run Python.
-//! * `locals`: what belongs to a thread, between two functions of a runner.
-//! * `calls`, `channels`, `descriptors`: built-in functions for what is called often. They release Python's lock only where they
-//!   must wait, and cost a fifth of a call through ctypes. `args` is what they share.
+//! * `locals`: what `threading.local` keeps, between two functions of a runner.
+//! * `calls`, `channels`, `descriptors`: built-in functions for what is called often. Those of `calls` and
+//!   `channels` release Python's lock only where they must wait, those of `descriptors` for each system call. They cost a fifth of
+//!   a call through ctypes. `args` is what they share.
 
 mod args;
 mod calls;
@@ -21,7 +22,7 @@ use std::ffi::{c_int, c_void};
 /// Changes whenever the package and the library would not understand each other.
 const ABI: c_int = 3;
 
-/// The version of what follows.
+/// Which version of the shim this is.
 #[unsafe(no_mangle)]
 pub extern "C" fn gort_py_abi() -> c_int {
     ABI
