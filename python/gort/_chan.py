@@ -221,6 +221,10 @@ class RawChan(Receivable[Any]):
         values = self._format.unpack(packed)
         return values[0] if len(values) == 1 else values
 
+    def _room(self) -> Any:
+        """Memory for an element that comes."""
+        return ctypes.create_string_buffer(max(self._size, 1))
+
     def send(self, value: Any, timeout: float | None = None) -> None:
         """As Chan.send."""
         packed = self._pack(value)
@@ -249,7 +253,7 @@ class RawChan(Receivable[Any]):
         return True
 
     def recv(self, timeout: float | None = None) -> Any:
-        buffer = ctypes.create_string_buffer(max(self._size, 1))
+        buffer = self._room()
         code = held.rt_chan_try_recv(self._c, buffer)
         if code == AGAIN:
             code = self._waits(None, buffer, timeout, False)
@@ -258,7 +262,7 @@ class RawChan(Receivable[Any]):
         return self._unpack(buffer.raw[: self._size])
 
     def try_recv(self) -> Any:
-        buffer = ctypes.create_string_buffer(max(self._size, 1))
+        buffer = self._room()
         code = held.rt_chan_try_recv(self._c, buffer)
         if code:
             raise_code(code)
@@ -275,9 +279,7 @@ class RawChan(Receivable[Any]):
         self.close()
 
     def _case(self, value: Any, sends: bool) -> tuple[Any, ...]:
-        buffer = ctypes.create_string_buffer(self._pack(value), self._size) if sends else None
-        if buffer is None:
-            buffer = ctypes.create_string_buffer(max(self._size, 1))
+        buffer = ctypes.create_string_buffer(self._pack(value), self._size) if sends else self._room()
         return (self._c, ctypes.addressof(buffer), (SEND if sends else RECEIVE) | RAW, buffer)
 
     def _taken(self, value: Any, case: tuple[Any, ...]) -> Any:

@@ -41,7 +41,8 @@ if not getattr(sys, "_is_gil_enabled", lambda: True)():
 path = _path()
 lib = ctypes.CDLL(path)
 """The C functions, called with Python's lock released: for what may wait."""
-_held = ctypes.PyDLL(path)
+held = ctypes.PyDLL(path)
+"""The same, called with it held, which is cheaper: for what never waits."""
 
 
 def _declare(dll: ctypes.CDLL, signatures: dict[str, tuple[Any, list[Any]]]) -> None:
@@ -51,9 +52,8 @@ def _declare(dll: ctypes.CDLL, signatures: dict[str, tuple[Any, list[Any]]]) -> 
         function.argtypes = arguments
 
 
-# These never wait. Released or not makes no difference to them, and held is cheaper.
 _declare(
-    _held,
+    held,
     {
         "rt_chan_cap": (c_size_t, [c_void_p]),
         "rt_chan_close": (c_int, [c_void_p]),
@@ -96,21 +96,20 @@ _declare(
         "rt_tcp_listen": (c_int, [c_char_p, c_int]),
     },
 )
-held = _held
 
 
 def _attach() -> dict[str, Callable[..., Any]]:
     """The shim's functions, see src/python/calls.rs."""
     try:
-        abi = _held.gort_py_abi()
+        abi = held.gort_py_abi()
     except AttributeError:
         abi = 0
     if abi != ABI:
         raise ImportError(f"gort: {path} has version {abi} of the shim, this package wants {ABI}")
-    _held.gort_py_attach.argtypes = [ctypes.py_object, ctypes.py_object]
-    _held.gort_py_attach.restype = c_int
+    held.gort_py_attach.argtypes = [ctypes.py_object, ctypes.py_object]
+    held.gort_py_attach.restype = c_int
     namespace: dict[str, Callable[..., Any]] = {}
-    code = _held.gort_py_attach(namespace, raise_code)
+    code = held.gort_py_attach(namespace, raise_code)
     if code:
         reason = {
             1: "this Python lacks a function",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import threading
 from typing import Any, Callable
 
@@ -67,7 +68,9 @@ class Context:
         code = held.rt_ctx_err(self._ctx)
         if code == 0:
             return None
-        return TimeoutError("the deadline is over") if code == -110 else Canceled("the context was cancelled")
+        if code == -errno.ETIMEDOUT:
+            return TimeoutError("the deadline is over")
+        return Canceled("the context was cancelled")
 
     @property
     def cause(self) -> BaseException | None:
@@ -114,8 +117,8 @@ class _Reference:
 
 class Group:
     """Goroutines of one task. The first exception cancels `ctx`, and `wait` raises it once all have ended. A `with`
-    statement waits at its end; an exception in it cancels the others. It belongs to its process: in a forked child there
-    is nothing to wait for, and nobody to cancel.
+    statement waits at its end; an exception in it cancels the others. It belongs to its process: in a forked child
+    there is nothing to wait for, and nobody to cancel.
     """
 
     __slots__ = ("_all", "_error", "_forks", "_lock", "_units", "ctx")

@@ -128,7 +128,7 @@ time.sleep(0.1)
     def test_callbacks_on_goroutines_of_c(self):
         # Python ends in the midst of them. What may happen once it is gone is for the program to see to.
         for also in ("", "gort.go(int).join()"):
-            code, _, err = script(f"""
+            _, _, err = script(f"""
 import ctypes, gort
 lib = ctypes.CDLL(gort._lib.path)
 lib.rt_go.argtypes = [ctypes.c_void_p, ctypes.c_void_p]
