@@ -110,18 +110,21 @@ class Goroutine:
                 self._joiners = []
         joiners = self._joiners
         joiners.append(signal)
+        ended = False
         try:
             # Whoever ends it sets _done, then looks at the joiners.
-            if not self._done and not signal.wait(nanoseconds(timeout)) and not self._done:
-                raise TimeoutError(f"{self.name} has not ended in time")
+            ended = self._done or signal.wait(nanoseconds(timeout)) or self._done
         finally:
-            with contextlib.suppress(ValueError):
+            # Else one would stay for each that gives up.
+            if not ended:
                 joiners.remove(signal)
+        if not ended:
+            raise TimeoutError(f"{self.name} has not ended in time")
 
     def _ends(self) -> None:
         self._done = True
         if self._joiners:
-            # A copy: they take themselves off meanwhile.
+            # A copy: who gives up takes itself off meanwhile.
             for joiner in tuple(self._joiners):
                 joiner.set()
 
