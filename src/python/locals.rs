@@ -1,10 +1,11 @@
 //! What `threading.local` leaves in a thread state, so that a runner that runs many functions can tell whether one has used it.
 //!
-//! Up to Python 3.12 it is entries of the state's dict, with keys that begin with "thread.local.", which can be deleted. The dict has
-//! others, which stay: up to 3.11 asyncio keeps the running loop there, and a pointer to what it has put there. From 3.13 on the state itself has two members for
-//! it, which end with the state: a runner whose function has used them has to end too. Where they stand is in no header that
-//! versions share, so it is tried out, once: two functions run, each in a fresh state; one makes a `threading.local` and uses it,
-//! the other only looks the name up. What is zero after the second and not after the first is the place.
+//! Up to Python 3.12 it is entries of the state's dict, with keys that begin with "thread.local.", which can be deleted. The
+//! dict has others, which stay: up to 3.11 asyncio keeps the running loop there, and a pointer to what it has put there. From
+//! 3.13 on the state itself has two members for it, which end with the state: a runner whose function has used them has to end
+//! too. Where they stand is in no header that versions share, so it is tried out, once: two functions run, each in a fresh
+//! state; one makes a `threading.local` and uses it, the other only looks the name up. What is zero after the second and not
+//! after the first is the place.
 
 use super::table::{Object, State, py};
 use std::ffi::{CStr, c_void};

@@ -90,10 +90,9 @@ pub fn is_current(state: State) -> bool {
     unsafe { (py().PyThreadState_GetUnchecked)() == state }
 }
 
-/// Whether the caller must not wait. So it is on a goroutine that is no runner: one in C, whose body calls Python. Its state is the one that
-/// PyGILState_Ensure keeps for the OS thread; but it may go on on another thread, and another goroutine on this one
-/// meanwhile. So does a child that was forked on a goroutine: no runtime knows the stack that it
-/// stands on.
+/// Whether the caller must not wait. So it is on a goroutine that is no runner: one in C, whose body calls Python. Its state is
+/// the one that PyGILState_Ensure keeps for the OS thread; but it may go on on another thread, and another goroutine on this
+/// one meanwhile. And so it is in a child that was forked on a goroutine: no runtime knows the stack that it stands on.
 #[inline]
 pub fn may_not_wait() -> bool {
     let id = rt_goid();
