@@ -5,7 +5,8 @@
 //!
 //! A spinner looks round for a while before it gives up, since sleeping and waking cost far more than the look. It
 //! takes a `runnext` only if that stood untouched for [`STALE`]: a goroutine made ready just now will run on its own
-//! P, with its waker's data in the cache, and a ping-pong pair must not be torn apart.
+//! P, with its waker's data in the cache, and a ping-pong pair must not be torn apart. For the same reason a P whose
+//! goroutines have fought for a channel with another's takes from queues only what is worth it (`patience.rs`).
 
 use super::burners;
 use super::g::G;

@@ -203,12 +203,7 @@ pub fn stranded_ps() -> impl Iterator<Item = &'static P> {
 
 /// Whether any queue holds a goroutine that may run, `runnext` aside.
 pub fn has_work() -> bool {
-    queue::has_first() || (!is_holding() && (queue::has_global() || all_ps().any(has_loose)))
-}
-
-/// Whether goroutines are queued there that others may take at once.
-fn has_loose(p: &P) -> bool {
-    p.has_queued() && !p.patience.is_spared()
+    queue::has_first() || (!is_holding() && (queue::has_global() || all_ps().any(P::has_loose)))
 }
 
 /// Whether anything waits that is held back.
@@ -243,7 +238,7 @@ pub fn wake_one() {
 }
 
 /// Gives a count of spinning back. Whoever held the last one looks at the queues once more: work may have come that
-/// woke nobody because of it.
+/// woke nobody because of it. (What a spared P has is the monitor's to wake for: `patience.rs`.)
 pub fn stop_spinning() {
     if IDLE.stop_spinning() && IDLE.idle_ps() != 0 && has_work() {
         wake_one();

@@ -53,7 +53,7 @@ pub struct M {
     /// The home whose thread this is: nothing but its goroutines runs here.
     pub home: Cell<Option<&'static Home>>,
     /// One of the two.
-    is_bound: Cell<bool>,
+    is_bound: AtomicBool,
     /// The goroutine of a home that came to the scheduler's stack last is queued elsewhere, as the carrier (`home.rs`).
     pub carried: Cell<bool>,
     /// The goroutine locked here has ended: so does the thread.
@@ -116,7 +116,7 @@ impl M {
             yielded: Cell::new(false),
             locked_g: Cell::new(None),
             home: Cell::new(None),
-            is_bound: Cell::new(false),
+            is_bound: AtomicBool::new(false),
             carried: Cell::new(false),
             exits: Cell::new(false),
             handoff: Cell::new(None),
@@ -177,19 +177,19 @@ impl M {
 
     pub fn set_locked_g(&self, g: Option<&'static G>) {
         self.locked_g.set(g);
-        self.is_bound.set(g.is_some());
+        self.is_bound.store(g.is_some(), Relaxed);
     }
 
     /// Its thread becomes that of a home, or is it no more.
     pub fn set_home(&self, home: Option<&'static Home>) {
         self.home.set(home);
-        self.is_bound.set(home.is_some());
+        self.is_bound.store(home.is_some(), Relaxed);
     }
 
     /// Whether not every goroutine may run here.
     #[inline(always)]
     pub fn is_bound(&self) -> bool {
-        self.is_bound.get()
+        self.is_bound.load(Relaxed)
     }
 
     /// The P of a worker that has one.

@@ -268,6 +268,12 @@ impl P {
         !self.queue.is_empty()
     }
 
+    /// Whether goroutines are queued here that others may take at once. Whoever thought of sparing a P that was given up
+    /// meanwhile is mistaken: nobody would look at its queue.
+    pub fn has_loose(&self) -> bool {
+        self.has_queued() && (!self.patience.is_spared() || self.m.load(Relaxed).is_null())
+    }
+
     /// Whether anything at all is ready here.
     pub fn has_ready(&self) -> bool {
         self.has_queued() || !self.peek_next().is_null()

@@ -5,9 +5,10 @@
 //! thief that takes one of them away from the others slows all of them down; which it is cannot be seen in a queue. It shows
 //! afterwards: both threads find the channel's lock taken, again and again.
 //!
-//! *The sign.* An M counts how often it found the lock of a channel taken. If [`FIGHTS`] of them came in less time than
-//! [`DENSE`] each, its P gets *patience*: for a time that doubles if it fights again soon after, up to a bound, it takes from
-//! others only what would wait long there. Programs that gain by two threads fight a hundred times less.
+//! *The sign.* An M counts how often it found the lock of a channel or timer taken. If [`FIGHTS`] of them came in less time than
+//! [`DENSE`] each, the last of them with a thread that has a P, its P gets *patience*: for a time that doubles if it fights again
+//! soon after, up to a bound, it takes from others only what would wait long there. A thread that runs nothing but its own
+//! goroutines (of a home, or locked to it) neither has patience nor causes it: they could not be left with others.
 //!
 //! *What waits long.* The patient thief looks at a victim's queue for some microseconds. The queue holds `n`, and `k` goroutines
 //! were switched to meanwhile, so what is queued there is good for `n` times the time of the look, divided by `k` (by 1, if there
@@ -17,8 +18,9 @@
 //! *Nobody is woken in vain.* A thief that has seen a queue, and goes to sleep rather than robbing it, *spares* its P: what that
 //! P's own goroutines displace from `runnext` wakes nobody, and is no work in the sleeper's second look (`idle.rs`). The
 //! monitor ends that in its next round, which comes within a millisecond while a P is spared (5 if it has just been); so long
-//! a goroutine may wait while another P is idle. All else that is queued wakes as always. A P that goes idle is no longer
-//! spared.
+//! a goroutine may wait while another P is idle. All else that is queued wakes as always, where nobody spins already.
+//! A P without a thread is never spared: its owner ends it, and who spares it in that moment is overruled by `has_loose`, which
+//! both of them ask after their fences.
 
 use super::global;
 use super::m::M;
@@ -30,8 +32,10 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::*};
 
 /// So many fights are judged together.
 const FIGHTS: u32 = 16;
-/// They are too many if they came closer than this, ns. In a fight a microsecond or two are lost.
-const DENSE: i64 = 10_000;
+/// They are too many if they came closer than this, ns. A fight costs one or two microseconds, and what the lock guards as much
+/// again, since it comes from another cache: together so much of the time that a second thread brings nothing. (With 10 us
+/// programs lose that do 1 us of work for each value; with 2.5 the four producers and four consumers of `buffered4` fight on.)
+const DENSE: i64 = 4_000;
 /// How long patience lasts, at first and at most, ns.
 const FIRST: i64 = 2_000_000;
 const MOST: i64 = 64_000_000;
@@ -112,8 +116,10 @@ pub fn fought(me: &M, other: &M) {
     let dense = now - fights.since.replace(now) < FIGHTS as i64 * DENSE;
     // Threads of the program's own keep no goroutines that could be left alone.
     let has_p = || global::all_ps().any(|p| ptr::eq(p.m.load(Relaxed), other));
+    let are_free = !me.is_bound() && !other.is_bound();
     if let Some(p) = me.p.get()
         && dense
+        && are_free
         && !p.patience.lasts(now)
         && has_p()
     {
@@ -139,9 +145,10 @@ impl Look {
 
     /// Whether the victim is to be robbed.
     pub fn finds_worth(&self, now: i64) -> bool {
-        let switches = self.victim.switches.load(Relaxed) - self.switches;
+        let switches = self.victim.switches.load(Relaxed).wrapping_sub(self.switches);
         is_worth(now - self.since, self.victim.queued(), switches)
             || self.victim.left() == self.victim.patience.left.load(Relaxed)
+            || self.victim.m.load(Relaxed).is_null()
     }
 
     pub fn is_over(&self, now: i64) -> bool {

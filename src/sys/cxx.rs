@@ -130,8 +130,11 @@ mod tests {
                 s.spawn(|| {
                     for _ in 0..2_000 {
                         if start.wait().is_leader() {
+                            // Other tests may look meanwhile.
+                            LOOKING.lock();
                             GETTER.store(ptr::null_mut(), Relaxed);
                             LOADS.store(0, Relaxed);
+                            LOOKING.unlock();
                         }
                         start.wait();
                         in_vain.fetch_add(u64::from(globals().is_null()), Relaxed);
