@@ -168,6 +168,8 @@ fn is_worth(looked: i64, queued: usize, switches: u64) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::list::GList;
+    use super::super::records;
     use super::*;
 
     #[test]
@@ -194,6 +196,19 @@ mod tests {
         assert!(is_worth(LOOK, 30, 0) && is_worth(30_000, 30, 3));
         // Nothing there.
         assert!(!is_worth(10 * WORTH, 0, 0));
+    }
+
+    #[test]
+    fn a_p_without_a_thread_is_not_spared() {
+        let list = GList::new();
+        assert!(records::allocate(&list, 1));
+        let p = P::new(0);
+        assert!(p.push(list.pop().unwrap()) && p.has_loose());
+        p.patience.spared.store(true, Relaxed);
+        assert!(p.has_loose(), "no thread runs it");
+        p.m.store(ptr::dangling_mut(), Relaxed);
+        assert!(!p.has_loose());
+        assert!(p.patience.end_sparing() && p.has_loose());
     }
 
     #[test]
