@@ -114,8 +114,15 @@ pub unsafe extern "C" fn rt_chan_try_send(c: *mut rt_chan, elem: *const c_void) 
         Some(chan) if elem.is_null() && chan.elem_size() > 0 => RT_EINVAL,
         Some(chan) if chan.is_full() => RT_EAGAIN,
         // SAFETY: elem as the caller promises.
-        Some(chan) => code(entry_if(|_| unsafe { chan.send(elem.cast(), Timeout::NOWAIT) })),
+        Some(chan) => unsafe { send_now(chan, elem) },
     }
+}
+
+// Out of line: to ask a full channel needs no registers saved.
+#[inline(never)]
+unsafe fn send_now(chan: &Chan, elem: *const c_void) -> c_int {
+    // SAFETY: elem as the caller promises.
+    code(entry_if(|_| unsafe { chan.send(elem.cast(), Timeout::NOWAIT) }))
 }
 
 /**
@@ -135,8 +142,15 @@ pub unsafe extern "C" fn rt_chan_try_recv(c: *mut rt_chan, elem: *mut c_void) ->
         None => RT_EAGAIN,
         Some(chan) if chan.is_empty() => RT_EAGAIN,
         // SAFETY: elem as the caller promises.
-        Some(chan) => code(entry_if(|_| unsafe { chan.recv(elem.cast(), Timeout::NOWAIT) })),
+        Some(chan) => unsafe { recv_now(chan, elem) },
     }
+}
+
+// As above.
+#[inline(never)]
+unsafe fn recv_now(chan: &Chan, elem: *mut c_void) -> c_int {
+    // SAFETY: elem as the caller promises.
+    code(entry_if(|_| unsafe { chan.recv(elem.cast(), Timeout::NOWAIT) }))
 }
 
 /**
