@@ -39,6 +39,7 @@ from suite import GO, GORT, Bench
 
 RUNS, QUICK_RUNS = 5, 1
 BUSY = 0.5  # a load from which on times are not to be trusted
+PAGES = 2_400_000  # what the largest of those that fill the memory takes
 
 
 def say(text: str) -> None:
@@ -70,6 +71,7 @@ class Session:
         self.folder = OUT / ("quick" if options.quick else "results")
         self.folder.mkdir(parents=True, exist_ok=True)
         self.client = ""
+        self.toucher = ""
         self.failed = False
         self.about = {
             "when": datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M:%S UTC"),
@@ -92,6 +94,7 @@ class Session:
         """Builds all there is to build, so that nothing is compiled between two runs."""
         jobs = [(peer, bench) for bench in benches for peer in self.having(bench)]
         self.client = self.gort().compile("echo_client")
+        self.toucher = self.gort().compile("touch")
         with ThreadPoolExecutor(max(1, len(self.cpus))) as pool:
             for (peer, bench), built in [(job, pool.submit(job[0].build, job[1])) for job in jobs]:
                 try:
@@ -104,6 +107,13 @@ class Session:
         there = [self.peers[name] for name in (GORT, *bench.peers) if name in self.peers]
         there = [peer for peer in there if not peer.lacks(bench)]
         return there if there and there[0].name == GORT else []
+
+    def touch(self, pages: int) -> None:
+        """Touches so much memory, and gives it back. A virtual machine's host may have taken memory away that nobody
+        used for a while, and who wants it first pays for it: twice the time of a page, or more. That is to be no
+        runtime's.
+        """
+        command([self.toucher, str(min(pages, os.sysconf("SC_PHYS_PAGES") // 2))])
 
     def run(self, bench: Bench, procs: int, program: list[str], args: tuple[int, ...]) -> dict[str, tuple[float, str]]:
         """Runs a program once: {measure: (value, unit)}."""
@@ -146,6 +156,8 @@ def measure(session: Session, bench: Bench, procs: int) -> None:
             try:
                 if name in failed:
                     continue
+                if bench.fills_memory and not small:
+                    session.touch(PAGES)
                 found = session.run(bench, procs, program, args)
             except BenchError as error:
                 session.fail(f"{bench.name} of {name}", error)
@@ -196,6 +208,7 @@ def grow(session: Session, procs: int) -> None:
         each: dict[tuple[str, str], list[float]] = defaultdict(list)
         for number in range(options.runs):
             say(f"growth, {count:,} goroutines, {procs} P, run {number + 1} of {options.runs}")
+            session.touch(2 * count)
             for series, program in programs.items():
                 for key, (value, unit) in session.run(bench, procs, program, (count, 0)).items():
                     each[growth.MEASURES[key], series].append(value / count * 1e9 if unit == "s" else value)
