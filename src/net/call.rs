@@ -5,10 +5,10 @@
 //! the number must still stand for the same file (`life.rs`), else it was closed meanwhile: `Canceled`.
 //!
 //! *Quick waits.* To renew a registration at each wait (`desc.rs`) costs as much as a read. It is for the case that other code has
-//! closed the number, and it stands for another file. Sockets tell that cheaper, by their cookie, and those of TCP have an event for
-//! all that may come. Where it is that of the last
-//! registration, the wait takes this for granted, but for no longer than [`QUICK`]: the number may be closed while it lasts. If
-//! nothing comes the call makes sure that the number still stands for the same file, tries again, and waits for good.
+//! closed the number, and it stands for another file. Sockets tell that cheaper, by their cookie, and those of TCP have an event
+//! for all that may come. Where it is that of the last registration, the wait takes this for granted, but for no longer than
+//! [`QUICK`]: the number may be closed while it lasts. If nothing comes the call makes sure that the number still stands for the
+//! same file, tries again, and waits for good.
 //!
 //! The three ways to make a system call:
 //! * one that never blocks: as it is;
