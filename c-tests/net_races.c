@@ -65,7 +65,7 @@ static void closes(void *arg) {
 
 static void one_closer(void) {
     for (int i = 0; i < rounds_of(300); i++) {
-        struct closing c = {eventfd(0, EFD_CLOEXEC), 0, 0};
+        struct closing c = {apart(eventfd(0, EFD_CLOEXEC)), 0, 0};
         for (int k = 0; k < 6; k++) go(closes, &c);
         EVENTUALLY(atomic_load(&c.done) == 6);
         CHECK_EQ(atomic_load(&c.closed), 1);

@@ -91,7 +91,7 @@ static void files(void *arg) {
     (void)arg;
     char name[] = "gort-ring-XXXXXX";
     struct file *f = calloc(1, sizeof *f);
-    f->fd = mkostemp(name, O_CLOEXEC);
+    f->fd = apart(mkostemp(name, O_CLOEXEC));
     CHECK_OP(f->fd, >=, 0);
     CHECK_EQ(unlink(name), 0);
     by(f, 8, writes_at);
