@@ -82,8 +82,9 @@ pub struct M {
     pub still_since: Cell<i64>,
     /// What is made ready here comes from a timer that is late: it goes before all else.
     pub urgent: Cell<bool>,
-    /// When the monitor asked for a report.
+    /// When the monitor asked for a report, and how long the thread had waited for CPUs by then.
     pub hog_since: AtomicI64,
+    pub hog_waited: AtomicI64,
     /// Where signal handlers run that ask for it. The thread's own.
     alt_stack: UnsafeCell<AltStack>,
     /// The thread of a worker, to be joined.
@@ -134,6 +135,7 @@ impl M {
             still_since: Cell::new(0),
             urgent: Cell::new(false),
             hog_since: AtomicI64::new(0),
+            hog_waited: AtomicI64::new(0),
             alt_stack: UnsafeCell::new(AltStack::NONE),
             thread: UnsafeCell::new(None),
             idle_link: Cell::new(None),

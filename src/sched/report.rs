@@ -4,7 +4,7 @@
 use super::g::G;
 use super::m::M;
 use super::retake::SLICE;
-use crate::sys::clock;
+use crate::sys::{clock, thread};
 use std::ptr;
 use std::sync::atomic::{AtomicI64, AtomicPtr, Ordering::*};
 
@@ -29,7 +29,9 @@ pub fn is_wanted() -> bool {
 /// The monitor has asked the goroutine of `m`, which has just entered.
 #[cold]
 pub fn hog(m: &'static M) {
-    let held = clock::now() - m.hog_since.swap(0, Relaxed);
+    // While the thread waited for a CPU it was others who computed.
+    let waited = thread::waited_for_cpu(m.tid.load(Relaxed)) - m.hog_waited.load(Relaxed);
+    let held = clock::now() - m.hog_since.swap(0, Relaxed) - waited.max(0);
     let hook = HOOK.load(Acquire);
     let Some(g) = m.curg.get() else { return };
     if hook.is_null() || held < SLICE || LONGEST.fetch_max(held, Relaxed) >= held {

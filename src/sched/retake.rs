@@ -112,6 +112,7 @@ pub fn round(watches: &mut [Watch], want: &Want, now: i64, pass_on: fn(&'static 
         }
         if want.hogs && now - watch.since >= SLICE && m.hog_since.load(Relaxed) == 0 {
             // From here on: what it did before may have been calls.
+            m.hog_waited.store(thread::waited_for_cpu(m.tid.load(Relaxed)), Relaxed);
             m.hog_since.store(now, Relaxed);
             m.attention.ask_for_report();
         }

@@ -4,6 +4,7 @@
 //! ends the process. Here a thread that cannot be made is an error to the maker, and nothing else.
 
 use super::checkers::Extent;
+use super::files;
 use super::inject::{Kind, fails};
 use super::text::SystemError;
 use std::ffi::{CStr, c_void};
@@ -69,25 +70,23 @@ pub fn own_id() -> i32 {
     unsafe { libc::gettid() }
 }
 
+/// What a file of the kernel's about a thread of this process says, as far as that is 64 bytes.
+fn about<T>(tid: i32, file: &str, parse: impl FnOnce(&str) -> Option<T>) -> Option<T> {
+    use std::io::Write;
+    let (mut path, mut text) = ([0u8; 64], [0u8; 64]);
+    write!(&mut path[..], "/proc/self/task/{tid}/{file}\0").ok()?;
+    let text = files::read(CStr::from_bytes_until_nul(&path).ok()?, &mut text)?;
+    parse(str::from_utf8(text).ok()?)
+}
+
 /// Whether a thread of this process sleeps in the kernel, by the kernel's word. None where that is not to be had.
 pub fn sleeps(tid: i32) -> Option<bool> {
-    use std::io::Write;
-    let mut path = [0u8; 64];
-    if write!(&mut path[..], "/proc/self/task/{tid}/syscall\0").is_err() {
-        return None;
-    }
-    let mut text = [0u8; 16];
-    // SAFETY: a string that ends in zero; the descriptor is closed once; room for what is read.
-    let n = unsafe {
-        let fd = libc::open(path.as_ptr().cast(), libc::O_RDONLY | libc::O_CLOEXEC);
-        if fd < 0 {
-            return None;
-        }
-        let n = libc::read(fd, text.as_mut_ptr().cast(), text.len());
-        libc::close(fd);
-        n
-    };
-    (n > 0).then(|| !text.starts_with(b"running"))
+    about(tid, "syscall", |text| (!text.is_empty()).then(|| !text.starts_with("running")))
+}
+
+/// How long a thread of this process has been ready to run without a CPU, since it began, ns. 0 where the kernel does not count it.
+pub fn waited_for_cpu(tid: i32) -> i64 {
+    about(tid, "schedstat", |text| text.split_ascii_whitespace().nth(1)?.parse().ok()).unwrap_or(0)
 }
 
 /// A short time slice of the system's for the calling thread: it is to run soon after it wakes, and never for long. Since
