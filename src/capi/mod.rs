@@ -56,6 +56,15 @@ fn giving<R>(body: impl FnOnce() -> R) -> R {
     r
 }
 
+/// [`giving`] for a call that does not wait, wherever it is made.
+#[inline(always)]
+fn giving_at_once<R>(body: impl FnOnce() -> R) -> R {
+    let Some((m, outer)) = handshake::try_enter() else { return handshake::as_stranger(body) };
+    let r = body();
+    handshake::leave_on(m, outer);
+    r
+}
+
 /// [`entry_if`] for a call that is made with a lock of the program's in hand.
 #[inline(always)]
 fn entry_in_lock_if<R>(body: impl FnOnce(&'static M) -> Result<R>) -> Result<R> {

@@ -2,7 +2,7 @@
 
 use super::base::rt_fn;
 use super::chan::rt_chan;
-use super::{code, entry_if, giving, waiting};
+use super::{code, entry_if, giving, giving_at_once, waiting};
 use crate::error::Error;
 use crate::rt;
 use crate::sys::throw::print_line;
@@ -127,7 +127,7 @@ pub unsafe extern "C" fn rt_timer_chan(t: *mut rt_timer) -> *mut rt_chan {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rt_timer_stop(t: *mut rt_timer) -> bool {
     // SAFETY: the caller's promise is that of this function's documentation.
-    unsafe { of(t) }.is_some_and(|t| giving(|| t.stop()))
+    unsafe { of(t) }.is_some_and(|t| giving_at_once(|| t.stop()))
 }
 
 /**
@@ -144,18 +144,18 @@ pub unsafe extern "C" fn rt_timer_stop(t: *mut rt_timer) -> bool {
 pub unsafe extern "C" fn rt_timer_reset(t: *mut rt_timer, ns: i64) -> bool {
     // SAFETY: the caller's promise is that of this function's documentation.
     let Some(t) = (unsafe { of(t) }) else { return false };
-    giving(|| {
-        errno::preserved(|| match rt::ensure_up() {
-            Ok(()) => t.reset(ns),
-            Err(e) => {
-                if e == Error::NoMemory {
+    giving_at_once(|| match rt::ensure_up() {
+        Ok(()) => t.reset(ns),
+        Err(e) => {
+            if e == Error::NoMemory {
+                errno::preserved(|| {
                     print_line(format_args!(
                         "gort: no memory to start the runtime: a timer that was reset stays stopped"
                     ));
-                }
-                false
+                });
             }
-        })
+            false
+        }
     })
 }
 

@@ -97,6 +97,14 @@ pub fn leave(outer: Outer) {
     }
 }
 
+/// [`leave`] for a call that has not waited since it entered on `m`.
+#[inline(always)]
+pub fn leave_on(m: &M, outer: Outer) {
+    if outer.0 {
+        m.attention.leave();
+    }
+}
+
 /// Into code of the program that this thread or goroutine was not in: its function, a hook. The counterpart is
 /// [`enter`].
 #[inline(always)]

@@ -30,6 +30,7 @@ use crate::sync::chan::{Chan, Owner, Step};
 use crate::sync::waitq::{WaitQueue, Waiter};
 use crate::sys::atomic::{AcqRel, AtomicUsize, Relaxed};
 use crate::sys::clock::NEVER;
+use crate::sys::errno;
 use crate::sys::lock::Rank;
 use std::alloc::Layout;
 use std::ffi::c_void;
@@ -169,19 +170,21 @@ impl Timer {
     }
 
     /// Wants to fire at `when`. Under the lock.
+    #[inline(always)]
     fn arm(&'static self, when: i64) {
-        if let Some((entry, heap)) = self.entry.get() {
-            if entry <= when && heap.is_alive() {
-                // It comes up first, and is then put right.
-                self.when.set(when);
-                self.head.armed.store(true, Relaxed);
-                return;
-            }
-            self.drop_entry();
+        // An entry that comes up first is then put right.
+        if !self.entry.get().is_some_and(|(entry, heap)| entry <= when && heap.is_alive()) {
+            self.put_anew(when);
         }
-        self.put(when);
         self.when.set(when);
         self.head.armed.store(true, Relaxed);
+    }
+
+    /// Makes an entry for `when` the live one, in place of what there is. Under the lock.
+    #[inline(never)]
+    fn put_anew(&'static self, when: i64) {
+        self.drop_entry();
+        errno::preserved(|| self.put(when));
     }
 
     /// The entry, if there is one, counts no more: the next sweep takes it. Under the lock.
@@ -206,6 +209,7 @@ impl Timer {
 
     /// What a stop or reset takes back: true if a value could still have been received, or the function started. Under
     /// the lock.
+    #[inline(always)]
     fn take_back(&self) -> bool {
         // Not by one exchange, which would cost as much as the lock.
         let armed = self.head.armed.load(Relaxed);
