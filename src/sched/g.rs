@@ -75,7 +75,7 @@ pub struct G {
     pub timed: AtomicBool,
     /// The sequence of the park after its last run that burned CPU without a P.
     pub burnt: Cell<u64>,
-    /// When it began to wait, for dumps.
+    /// When it began to wait, for dumps. Below zero: when it first stopped for what was due, and it has not waited since.
     pub since: AtomicI64,
 }
 
@@ -122,6 +122,18 @@ impl G {
     pub fn begins_to_wait(&self, reason: *const c_char) {
         self.reason.store(reason.cast_mut(), Relaxed);
         self.since.store(super::monitor::coarse_now(), Relaxed);
+    }
+
+    /// It stops because something is due, with its slice not over, and so is to go on soon. False: it has stopped so for as long as a
+    /// slice takes, without having waited. That was one, and it is to queue like all the others.
+    pub fn may_go_on_soon(&self) -> bool {
+        let now = super::monitor::coarse_now();
+        let since = -self.since.load(Relaxed);
+        let has_slice = since <= 0 || now - since < super::retake::SLICE;
+        if since <= 0 || !has_slice {
+            self.since.store(if has_slice { -now } else { 0 }, Relaxed);
+        }
+        has_slice
     }
 
     /// Whether time ends the present park, for a plain thread.

@@ -221,6 +221,18 @@ pub fn earliest() -> i64 {
     all_ps().chain(stranded_ps()).map(|p| p.timers.earliest()).min().unwrap_or(NEVER)
 }
 
+/// How many deadlines have come, on all Ps there ever were.
+fn deadlines_ended() -> u64 {
+    ever_ps().map(|p| p.timers.ended()).sum()
+}
+
+/// Whether deadlines come one close after the other and what they have woken on a P is done before another thread is awake. (Where
+/// it is not, the monitor wakes one.)
+pub fn is_soon_done(p: &P) -> bool {
+    const FEW: usize = 64;
+    asleep::is_crowded() && p.ready() <= FEW
+}
+
 /// The submitter's half of the idle protocol: called after a goroutine was queued where others can take it.
 #[inline]
 pub fn wake_one() {
@@ -440,8 +452,13 @@ pub fn sleep(m: &'static M, woken: &GList) -> Option<&'static P> {
                 // The time of a keeper that another has replaced.
                 sleep.until = NEVER;
             }
-            if woken.is_empty() && !(keeps && clock::now() >= sleep.until) {
+            let now = clock::now();
+            let for_time = keeps && now >= sleep.until;
+            if woken.is_empty() && !for_time {
                 return Then::SleepOn;
+            }
+            if for_time {
+                lists.asleep.woke_for_time(now, deadlines_ended());
             }
             lists.asleep.leave_offices(m);
             sleep.leave_source();

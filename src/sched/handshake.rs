@@ -179,7 +179,7 @@ fn enter_slow(m: &'static M) -> &'static M {
     if !goes || monitor::is_cooperative() {
         return m;
     }
-    if found.slice_over {
+    if found.slice_over || (found.look && !g.may_go_on_soon()) {
         run::give_way();
         let m = m::current().expect("a goroutine runs on a thread with an M");
         let _ = m.attention.new_slice();

@@ -256,7 +256,7 @@ pub fn ready_all(woken: &super::list::GList) {
             if n == 1 { run::queue_next(p, g) } else { run::queue_last(p, g) }
         }
     }
-    if n > 1 {
+    if n > 1 && !p.is_some_and(global::is_soon_done) {
         global::wake_one();
     }
 }

@@ -110,7 +110,12 @@ pub fn allocate(into: &GList, n: usize) -> bool {
             let groups = table.groups(chunk);
             let number = groups.full.trailing_ones() as usize;
             let group = &mut groups.all[number];
-            (group.idle, group.resident) = (false, true);
+            group.idle = false;
+            if !std::mem::replace(&mut group.resident, true) && mem::page_size() == SMALL_PAGE {
+                let low = ptr::from_ref(record(chunk * CHUNK + number * GROUP)).cast_mut().cast();
+                // SAFETY: the pages of a group, of a chunk that is mapped for good.
+                unsafe { mem::populate_range(low, GROUP * size_of::<G>()) };
+            }
             while into.len() < n && group.used != u64::MAX {
                 let index = chunk * CHUNK + number * GROUP + group.used.trailing_ones() as usize;
                 group.used |= group.used + 1;

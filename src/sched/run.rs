@@ -43,6 +43,8 @@ pub enum What {
     Blocking { f: GoFn, arg: *mut c_void },
     /// It goes behind everything that is runnable on its P.
     Yield,
+    /// It has used up a slice, and goes behind everything that is queued outside the Ps.
+    GiveWay,
     /// It has ended: its record and its stack are free.
     End,
 }
@@ -68,7 +70,7 @@ fn switch_with(switched: &Switched) {
     let by_g0 = matches!(switched.what, What::User { .. } | What::Started { .. } | What::Blocking { .. })
         || m.p.get().is_none();
     let direct = if by_g0 { None } else { next_direct(m) };
-    m.yielded.set(direct.is_none() && matches!(switched.what, What::Yield));
+    m.yielded.set(direct.is_none() && matches!(switched.what, What::Yield | What::GiveWay));
     let to = match direct {
         Some(next) => {
             m.curg.set(Some(next));
@@ -198,6 +200,21 @@ unsafe fn finish(m: &'static M, switched: *const ()) -> Option<&'static G> {
                 queue_last(m.p.get(), g);
             }
             wake_one();
+            None
+        }
+        What::GiveWay => {
+            g.word.requeue();
+            if host::is_hosted(g) && home_thread::put_back(g) {
+                return None;
+            }
+            if burners::at_cap() {
+                queue::push_started(g);
+            } else {
+                // Behind those of the P's own queue alone it would have a slice for each of their turns, however short, while
+                // what did not find room there waits.
+                queue::push(g);
+            }
+            global::wake_one();
             None
         }
         What::Started { urgent, lost } => {
@@ -425,7 +442,8 @@ pub fn queue_up(g: &'static G, urgent: bool, lost: bool) {
     switch_out(g, What::Started { urgent, lost });
 }
 
-/// The slice is over: the goroutine and `runnext`, which shares it, go behind the others. Its host has agreed.
+/// The slice is over: `runnext`, which shares it, goes behind the others, and the goroutine behind those on no P, too. Its host has
+/// agreed.
 pub fn give_way() {
     let m = m::current().expect("a call has an M");
     let p = m.p();
@@ -433,7 +451,7 @@ pub fn give_way() {
         queue_last(Some(p), next);
     }
     if let Some(g) = m.goroutine().filter(|_| m.home.get().is_some() || !is_alone(p)) {
-        switch_out(g, What::Yield);
+        switch_out(g, What::GiveWay);
     }
 }
 

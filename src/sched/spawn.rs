@@ -47,6 +47,7 @@ pub fn spawn(f: GoFn, arg: *mut c_void, options: Options) -> Result<i64, NoMemor
     g.arg.set(arg);
     g.class.set(class);
     g.on_end.set(options.on_end);
+    g.since.store(0, Relaxed);
     host::begins(g, options.host);
     if let Some(name) = options.name {
         g.name.store(Box::into_raw(name), Release);

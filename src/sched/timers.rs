@@ -124,6 +124,8 @@ pub struct Timers {
     spares: Cell<Option<&'static TimerHead>>,
     /// The earliest time in the heap or among the spares, or NEVER. Written under the lock.
     earliest: AtomicI64,
+    /// How many entries time has ended. Written under the lock.
+    ended: AtomicU64,
     dead: AtomicUsize,
     /// A model says that no memory is left. Under the lock.
     #[cfg(loom)]
@@ -156,6 +158,7 @@ impl Timers {
             heap: UnsafeCell::new(Heap::new()),
             spares: Cell::new(None),
             earliest: AtomicI64::new(NEVER),
+            ended: AtomicU64::new(0),
             dead: AtomicUsize::new(0),
             #[cfg(loom)]
             full: Cell::new(false),
@@ -176,6 +179,11 @@ impl Timers {
     #[inline]
     pub fn earliest(&self) -> i64 {
         self.earliest.load(Relaxed)
+    }
+
+    /// How many entries time has ended, of those that were still wanted.
+    pub fn ended(&self) -> u64 {
+        self.ended.load(Relaxed)
     }
 
     /// Promises room for the entry of a park that is about to begin. Either [`arm_promised`](Self::arm_promised) or
@@ -434,6 +442,7 @@ impl Timers {
         // SAFETY: the lock is held.
         let heap = unsafe { &mut *self.heap.get() };
         let mut timer = self.settle_spares(heap, now);
+        let mut ended = self.ended.load(Relaxed);
         while timer.is_none()
             && let Some(entry) = heap.pop_due(now)
         {
@@ -445,8 +454,12 @@ impl Timers {
                 Entry::Wait(g, token) if g.word.claim(token) => {
                     g.timed_out.set(true);
                     woken.push_back(g);
+                    ended += 1;
                 }
-                Entry::Timer(t, number) if entry.is_live() => timer = Some((t, number)),
+                Entry::Timer(t, number) if entry.is_live() => {
+                    timer = Some((t, number));
+                    ended += 1;
+                }
                 // One of the dead. The count may trail what a sweep has already dropped.
                 Entry::Wait(..) => self.one_dead_less(),
                 Entry::Timer(t, _) => {
@@ -456,6 +469,7 @@ impl Timers {
                 }
             }
         }
+        self.ended.store(ended, Relaxed);
         if self.dead.load(Relaxed) > 64 && self.dead.load(Relaxed) * 4 > heap.len() {
             self.dead.store(0, Relaxed);
             heap.retain(|e| {

@@ -63,14 +63,26 @@ pub unsafe fn advise_all(lows: impl Iterator<Item = *mut u8>, bytes: usize, advi
     })
 }
 
+/// Touches what is about to be written to (Linux 5.14).
+const MADV_POPULATE_WRITE: c_int = 23;
+
 /// Touches pages before they are used, where that can be had for many in one call; elsewhere the first use does.
 ///
 /// # Safety
 /// The pages are mapped by [`map`].
 pub unsafe fn populate(pages: impl Iterator<Item = *mut u8>) {
-    const MADV_POPULATE_WRITE: c_int = 23;
     // SAFETY: as the caller promises; no contents change.
     in_batches(pages, page_size(), |ranges| unsafe { advise_at_once(ranges, MADV_POPULATE_WRITE) });
+}
+
+/// The same for pages that lie side by side. Who reads a fresh page before it writes there pays for two faults, and the other
+/// processors for forgetting the first.
+///
+/// # Safety
+/// As for [`populate`].
+pub unsafe fn populate_range(low: *mut u8, bytes: usize) {
+    // SAFETY: as the caller promises; no contents change.
+    super::errno::preserved(|| unsafe { advise(low, bytes, MADV_POPULATE_WRITE) });
 }
 
 fn in_batches(
