@@ -198,6 +198,38 @@ static bool pair_beside_hogs(void) {
     return atomic_load(&rallies) >= (timed() ? 10 : 1);
 }
 
+/* --- one that calls all the time, many that are ready, and deadlines all the time --- */
+
+enum { READY = 2000 };
+static atomic_int have_run;
+
+static void ticks(void *arg) {
+    (void)arg;
+    while (!atomic_load(&stop)) CHECK_OK(rt_sleep(200 * US));
+}
+
+static void runs(void *arg) {
+    (void)arg;
+    atomic_fetch_add(&have_run, 1);
+}
+
+/* That it stops for each of them does not make a new slice of the rest of its own: one look lets a few of the others go. */
+static bool slice_with_looks(void) {
+    atomic_store(&stop, false);
+    atomic_store(&have_run, 0);
+    CHECK_OP(rt_waitgroup_go(&wg, ticks, NULL), >, 0);
+    CHECK_OP(rt_waitgroup_go(&wg, sends_to_itself, NULL), >, 0);
+    thread_sleep(20 * MS);
+    const int64_t from = now_ns();
+    for (int i = 0; i < READY; i++) CHECK_OP(rt_waitgroup_go(&wg, runs, NULL), >, 0);
+    EVENTUALLY(atomic_load(&have_run) == READY);
+    const int64_t took = now_ns() - from;
+    atomic_store(&stop, true);
+    CHECK_OK(rt_waitgroup_wait(&wg));
+    printf("%d that are ready beside one that calls and one that sleeps: all have run after %.1f ms\n", READY, (double)took / 1e6);
+    return !timed() || took < 300 * MS;
+}
+
 int main(void) {
     /* What was measured is seen also of a test that hangs. */
     setvbuf(stdout, NULL, _IOLBF, 0);
@@ -210,6 +242,7 @@ int main(void) {
     IN_THREE(third(true));
     IN_THREE(third(false));
     IN_THREE(pair_beside_hogs());
+    IN_THREE(slice_with_looks());
     EVENTUALLY(rt_num_goroutine() == 0);
     rt_chan_unref(empty);
     rt_chan_unref(buffered);

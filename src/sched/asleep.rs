@@ -1,44 +1,29 @@
 //! The Ms that sleep, and the two offices that some of them have: the keeper of time, and the poller. All under the lock of
 //! `global.rs`.
 //!
-//! *The keeper.* One sleeping M, without a P, sleeps only until the earliest deadline of all Ps; the others sleep
-//! until they are woken. An M that goes idle and knows an earlier deadline becomes the keeper, and the former one,
-//! still asleep, is an idle M like any other: no thread is woken for the change (it wakes once, at its old time, and sleeps on).
-//! Deadlines of busy Ps need no keeper: their own M looks, and behind it the monitor.
-//!
-//! *Crowds.* To sleep and to wake costs as much as to run twenty goroutines or more. Where deadlines come one close after the other, and
-//! those that they wake have nothing else to do, all the time would go there. So wake-ups for the time are [`APART`] there: what is
-//! due in between waits for the next. Where few come, as with a ticker however many others are far away, all are on time.
+//! *The keeper.* One sleeping M, without a P, sleeps only until the earliest deadline of all Ps, or among many a little longer
+//! (`crowd.rs`); the others sleep until they are woken. An M that goes idle and knows an earlier deadline becomes the keeper, and
+//! the former one, still asleep, is an idle M like any other: no thread is woken for the change (it wakes once, at its old time,
+//! and sleeps on). Deadlines of busy Ps need no keeper: their own M looks, and behind it the monitor.
 //!
 //! *The poller.* Where there is a source of news from outside (`source.rs`), one sleeping M sleeps in it instead of on its futex:
 //! the first that goes to sleep while nobody does. It may be the keeper too, and stays the poller when another replaces it as
 //! that. With news it gives both offices up and takes an idle P; where there is none it queues whom they concern, before all
 //! else, and sleeps as the others do: busy Ps ask for themselves.
 
+use super::crowd::Wakes;
 use super::m::M;
 use super::p::P;
 use super::source;
 use crate::sys::clock::NEVER;
 use crate::sys::futex;
 use std::ptr;
-use std::sync::atomic::{AtomicBool, Ordering::*};
+use std::sync::atomic::Ordering::*;
 
 /// What `M::note` says to a thread that sleeps: go on with the P in `next_p`, or end if there is none.
 pub const GO: u32 = 1;
 /// Look again what there is to do while asleep.
 const LOOK: u32 = 2;
-
-/// How far apart wake-ups for the time are in a crowd, ns.
-const APART: i64 = 100_000;
-/// So many deadlines in that time are a crowd.
-const CROWD: u64 = 4;
-/// There was a crowd between the last wake-up for the time and the one before.
-static CROWDED: AtomicBool = AtomicBool::new(false);
-
-/// Whether deadlines come one close after the other, and leave threads time to sleep.
-pub fn is_crowded() -> bool {
-    CROWDED.load(Relaxed)
-}
 
 /// A thread that was asleep, and is to be roused once the lock is let go.
 pub struct Sleeper {
@@ -89,14 +74,13 @@ pub struct Asleep {
     poller: Option<&'static M>,
     /// When the keeper wakes by itself; NEVER without a keeper.
     keeper_until: i64,
-    /// When a keeper last woke because of the time, and how many deadlines had ever come by then.
-    woke: i64,
-    ended: u64,
+    /// The keepers' wake-ups because of the time.
+    pub wakes: Wakes,
 }
 
 impl Asleep {
     pub const fn new() -> Self {
-        Asleep { idle: None, keeper: None, poller: None, keeper_until: NEVER, woke: 0, ended: 0 }
+        Asleep { idle: None, keeper: None, poller: None, keeper_until: NEVER, wakes: Wakes::new() }
     }
 
     /// How many there are, as far as `most`.
@@ -175,13 +159,6 @@ impl Asleep {
         }
     }
 
-    /// The keeper wakes because of the time; so many deadlines had ever come before.
-    pub fn woke_for_time(&mut self, now: i64, ended: u64) {
-        let (gone, came) = (now - self.woke, ended.saturating_sub(self.ended));
-        CROWDED.store(came as i128 * APART as i128 >= CROWD as i128 * gone as i128, Relaxed);
-        (self.woke, self.ended) = (now, ended);
-    }
-
     /// The M goes to sleep: with an office, or as one of the idle ones. `earliest` is the earliest deadline.
     pub fn lie_down(&mut self, m: &'static M, earliest: i64) -> Sleep {
         let polls = source::is_unwatched();
@@ -189,7 +166,7 @@ impl Asleep {
             self.poller = Some(m);
             source::set_watched(true);
         }
-        let until = if is_crowded() { earliest.max(self.woke + APART) } else { earliest };
+        let until = self.wakes.next(earliest);
         let keeps = until < self.keeper_until;
         if keeps {
             if let Some(former) = self.keeper.replace(m)

@@ -8,8 +8,8 @@
 //! P, with its waker's data in the cache, and a ping-pong pair must not be torn apart. For the same reason a P whose
 //! goroutines have fought for a channel with another's takes from queues only what is worth it (`patience.rs`).
 
-use super::asleep::is_crowded;
 use super::burners;
+use super::crowd;
 use super::g::G;
 use super::global::{self, IDLE};
 use super::list::GList;
@@ -212,7 +212,7 @@ fn steal(m: &'static M, p: &'static P) -> Option<&'static G> {
             _ => seen = Seen::look(global::p(m.random() % n), now).filter(|s| !ptr::eq(s.p, p)),
         }
         // Alone in a crowd, what comes next comes with the time.
-        let spin_time = if is_crowded() && IDLE.idle_ps() + 1 >= n { 0 } else { SPIN_TIME.load(Relaxed) };
+        let spin_time = if crowd::is_there() && IDLE.idle_ps() + 1 >= n { 0 } else { SPIN_TIME.load(Relaxed) };
         // With one CPU there is no spinning, but whoever looks at a `runnext` looks long enough to judge it.
         if now - begin >= spin_time
             && (seen.is_none() || now - begin >= spin_time.max(2 * STALE))
@@ -285,7 +285,7 @@ fn coprime_step(random: u32, n: u32) -> u32 {
 /// The spinner has found work.
 fn stop_spinning(m: &'static M) {
     m.spinning.set(false);
-    if m.p.get().is_some_and(global::is_soon_done) {
+    if m.p.get().is_some_and(crowd::is_soon_done) {
         let _ = IDLE.stop_spinning();
     } else {
         global::stop_spinning();

@@ -226,13 +226,6 @@ fn deadlines_ended() -> u64 {
     ever_ps().map(|p| p.timers.ended()).sum()
 }
 
-/// Whether deadlines come one close after the other and what they have woken on a P is done before another thread is awake. (Where
-/// it is not, the monitor wakes one.)
-pub fn is_soon_done(p: &P) -> bool {
-    const FEW: usize = 64;
-    asleep::is_crowded() && p.ready() <= FEW
-}
-
 /// The submitter's half of the idle protocol: called after a goroutine was queued where others can take it.
 #[inline]
 pub fn wake_one() {
@@ -458,7 +451,7 @@ pub fn sleep(m: &'static M, woken: &GList) -> Option<&'static P> {
                 return Then::SleepOn;
             }
             if for_time {
-                lists.asleep.woke_for_time(now, deadlines_ended());
+                lists.asleep.wakes.add(now, deadlines_ended());
             }
             lists.asleep.leave_offices(m);
             sleep.leave_source();

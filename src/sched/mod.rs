@@ -69,10 +69,11 @@ pub mod blocking;
 #[cfg(not(loom))]
 pub mod burners;
 #[cfg(not(loom))]
+mod crowd;
+#[cfg(not(loom))]
 pub mod deepest;
 #[cfg(not(loom))]
 pub mod exit;
-#[cfg(not(loom))]
 pub mod find;
 #[cfg(not(loom))]
 pub mod global;

@@ -25,7 +25,7 @@ use std::ptr;
 #[cfg(not(loom))]
 use super::m::M;
 #[cfg(not(loom))]
-use super::{global, home_thread, host, m, run, timers::Timers};
+use super::{crowd, global, home_thread, host, m, run, timers::Timers};
 #[cfg(not(loom))]
 use crate::sys::errno;
 #[cfg(not(loom))]
@@ -256,7 +256,7 @@ pub fn ready_all(woken: &super::list::GList) {
             if n == 1 { run::queue_next(p, g) } else { run::queue_last(p, g) }
         }
     }
-    if n > 1 && !p.is_some_and(global::is_soon_done) {
+    if n > 1 && !p.is_some_and(crowd::is_soon_done) {
         global::wake_one();
     }
 }

@@ -442,8 +442,8 @@ pub fn queue_up(g: &'static G, urgent: bool, lost: bool) {
     switch_out(g, What::Started { urgent, lost });
 }
 
-/// The slice is over: `runnext`, which shares it, goes behind the others, and the goroutine behind those on no P, too. Its host has
-/// agreed.
+/// The slice is over: `runnext`, which shares it, goes behind the others, and the goroutine behind all, those that are on no P, too.
+/// Its host has agreed.
 pub fn give_way() {
     let m = m::current().expect("a call has an M");
     let p = m.p();
@@ -451,7 +451,8 @@ pub fn give_way() {
         queue_last(Some(p), next);
     }
     if let Some(g) = m.goroutine().filter(|_| m.home.get().is_some() || !is_alone(p)) {
-        switch_out(g, What::GiveWay);
+        // Where the global queue is empty, its turn at the end of a slice would be this goroutine's.
+        switch_out(g, if queue::has_global() { What::GiveWay } else { What::Yield });
     }
 }
 
