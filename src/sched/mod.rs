@@ -74,6 +74,7 @@ mod crowd;
 pub mod deepest;
 #[cfg(not(loom))]
 pub mod exit;
+#[cfg(not(loom))]
 pub mod find;
 #[cfg(not(loom))]
 pub mod global;

@@ -30,7 +30,6 @@ use crate::sync::chan::{Chan, Owner, Step};
 use crate::sync::waitq::{WaitQueue, Waiter};
 use crate::sys::atomic::{AcqRel, AtomicUsize, Relaxed};
 use crate::sys::clock::NEVER;
-use crate::sys::errno;
 use crate::sys::lock::Rank;
 use std::alloc::Layout;
 use std::ffi::c_void;
@@ -184,7 +183,7 @@ impl Timer {
     #[inline(never)]
     fn put_anew(&'static self, when: i64) {
         self.drop_entry();
-        errno::preserved(|| self.put(when));
+        self.put(when);
     }
 
     /// The entry, if there is one, counts no more: the next sweep takes it. Under the lock.
