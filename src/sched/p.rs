@@ -39,6 +39,8 @@ pub struct P {
     queue: RunQueue,
     /// Rises for each goroutine that gets a time slice of its own.
     pub tick: AtomicU32,
+    /// How many goroutines were made ready here without room, in which slice.
+    spilled: Cell<(u32, u32)>,
     /// Rises for each switch to a goroutine.
     pub switches: AtomicU64,
     /// Times that the P's owner took work from another P.
@@ -179,6 +181,7 @@ impl P {
             runnext: Next::new(barrier::is_cheap()),
             queue: RunQueue::new(),
             tick: AtomicU32::new(0),
+            spilled: Cell::new((0, 0)),
             switches: AtomicU64::new(0),
             steals: AtomicU64::new(0),
             lone_credit: AtomicI32::new(0),
@@ -294,6 +297,14 @@ impl P {
     #[inline]
     pub fn new_slice(&self) {
         self.tick.store(self.tick.load(Relaxed).wrapping_add(1), Relaxed);
+    }
+
+    /// One more goroutine has found no room here. Answers how many there were in the present slice.
+    pub fn spills(&self) -> u32 {
+        let (tick, (slice, n)) = (self.tick.load(Relaxed), self.spilled.get());
+        let n = if slice == tick { n.wrapping_add(1) } else { 1 };
+        self.spilled.set((tick, n));
+        n
     }
 
     /// A switch to a goroutine. True every 16th time, when the clock is looked at.
