@@ -43,7 +43,7 @@ pub enum What {
     Blocking { f: GoFn, arg: *mut c_void },
     /// It goes behind everything that is runnable on its P.
     Yield,
-    /// It has used up a slice, and goes behind everything that is queued outside the Ps.
+    /// It has used up a slice, and goes behind everything that is queued outside the Ps, where most of what is ready waits.
     GiveWay,
     /// It has ended: its record and its stack are free.
     End,
@@ -442,7 +442,7 @@ pub fn queue_up(g: &'static G, urgent: bool, lost: bool) {
     switch_out(g, What::Started { urgent, lost });
 }
 
-/// The slice is over: `runnext`, which shares it, goes behind the others, and the goroutine behind all, those that are on no P, too.
+/// The slice is over: `runnext`, which shares it, goes behind the others, and the goroutine, too, or behind those that are on no P.
 /// Its host has agreed.
 pub fn give_way() {
     let m = m::current().expect("a call has an M");
@@ -451,8 +451,10 @@ pub fn give_way() {
         queue_last(Some(p), next);
     }
     if let Some(g) = m.goroutine().filter(|_| m.home.get().is_some() || !is_alone(p)) {
-        // Where the global queue is empty, its turn at the end of a slice would be this goroutine's.
-        switch_out(g, if queue::has_global() { What::GiveWay } else { What::Yield });
+        // The global queue has but few turns while there is anything on the P. It is for a goroutine that would come before most of
+        // the others otherwise.
+        let most_are_there = queue::queued().1 > p.ready();
+        switch_out(g, if most_are_there { What::GiveWay } else { What::Yield });
     }
 }
 
