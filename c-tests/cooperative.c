@@ -246,6 +246,33 @@ static void ended(void) {
     CHECK_OP(atomic_load(&turns), >, 0);
 }
 
+/* However many a goroutine spawns, its slice does not end, and its host is not asked whether it may be switched away. */
+static int is_asked(void *arg) {
+    atomic_fetch_add((atomic_int *)arg, 1);
+    return 0;
+}
+
+static void returns(void *arg) { (void)arg; }
+
+static void spawns_many_and_done(void *arg) {
+    (void)arg;
+    for (int i = 0; i < 20000; i++) CHECK_OP(rt_waitgroup_go(&wg, returns, NULL), >, 0);
+    CHECK_OK(rt_waitgroup_done(&wg));
+}
+
+static void spawner_with_host(void) {
+    static atomic_int asked;
+    rt_go_opts opts;
+    memset(&opts, 0, sizeof opts);
+    opts.struct_size = sizeof opts;
+    opts.on_park = is_asked;
+    opts.hook_arg = &asked;
+    CHECK_OK(rt_waitgroup_add(&wg, 1));
+    CHECK_OP(rt_go_with(&opts, spawns_many_and_done, NULL), >, 0);
+    CHECK_OK(rt_waitgroup_wait(&wg));
+    CHECK_EQ(atomic_load(&asked), 0);
+}
+
 /* With more Ps as many as they are, and never one more. */
 static void more_ps(void) {
     CHECK_EQ(rt_maxprocs(2), 1);
@@ -266,6 +293,7 @@ int main(void) {
     lets_in(&limit);
     crowd();
     ended();
+    spawner_with_host();
     more_ps();
     CHECK_EQ(atomic_load(&inside), 0);
     EVENTUALLY(rt_num_goroutine() == 0);

@@ -5,6 +5,8 @@
  */
 #include "more.h"
 
+#include <sys/resource.h>
+
 static const char mark[] = "gort: hog";
 
 /* What the cases tell the parent, in memory that both have. */
@@ -121,6 +123,27 @@ static void at_the_end(void) {
     debug("hogs", NULL);
     one_hog(0, "the last hog", 100 * MS, false);
     told->all = INT64_MAX;
+}
+
+/* What a report asks of the kernel does not show in errno, also where there is no descriptor left for it. */
+static void keeps_errno(void *arg) {
+    (void)arg;
+    for (int i = 0; i < 5; i++) {
+        for (const int64_t until = cpu_ns() + 40 * MS; cpu_ns() < until;) {
+        }
+        set_errno(ENOTTY);
+        rt_gosched();
+        CHECK_EQ(get_errno(), ENOTTY);
+    }
+}
+
+static void without_descriptors(void) {
+    debug("hogs", NULL);
+    CHECK_OK(rt_sleep(MS));
+    const struct rlimit none = {3, 3};
+    CHECK_EQ(setrlimit(RLIMIT_NOFILE, &none), 0);
+    go(keeps_errno, NULL);
+    EVENTUALLY(rt_num_goroutine() == 0);
 }
 
 /*
@@ -434,6 +457,8 @@ int main(void) {
     silent("are_not_reported", are_not_reported);
     silent("are_not_reported_with_nothing", are_not_reported_with_nothing);
     the_last("at_the_end", at_the_end);
+    says("without_descriptors", without_descriptors);
+    CHECK_OP(reports(), >, 0);
     IN_TRIES(the_hog_alone, beside_sleepers);
     for (which = 0; which < BUSY; which++) {
         printf("who %s\n", busy[which].name);

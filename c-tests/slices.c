@@ -230,6 +230,66 @@ static bool slice_with_looks(void) {
     return !timed() || took < 300 * MS;
 }
 
+/* --- who makes many goroutines ready --- */
+
+enum { MANY = 200000, WAITING = 20000 };
+static atomic_long spawned, backlog;
+
+static void begins(void *arg) {
+    const long behind = atomic_load(&spawned) - (long)(intptr_t)arg;
+    if (behind > atomic_load(&backlog)) atomic_store(&backlog, behind);
+}
+
+static void spawns(void *arg) {
+    (void)arg;
+    for (long i = 1; i <= MANY; i++) {
+        atomic_store(&spawned, i);
+        CHECK_OP(rt_waitgroup_go(&wg, begins, (void *)(intptr_t)i), >, 0);
+    }
+}
+
+/* Who spawns them is stopped long before its slice is over: after 4,096, and what it takes to find them. */
+static void spawner(void) {
+    atomic_store(&backlog, 0);
+    CHECK_OP(rt_waitgroup_go(&wg, spawns, NULL), >, 0);
+    CHECK_OK(rt_waitgroup_wait(&wg));
+    printf("%d spawned by one: at most %ld waited to begin\n", MANY, atomic_load(&backlog));
+    CHECK_OP(atomic_load(&backlog), <, 16000);
+}
+
+static atomic_int waiting;
+
+static void waits(void *arg) {
+    (void)arg;
+    atomic_fetch_add(&waiting, 1);
+    CHECK_EQ(rt_chan_recv(ping, NULL), RT_ECLOSED);
+    atomic_fetch_add(&have_run, 1);
+}
+
+static void closes(void *arg) {
+    CHECK_OK(rt_chan_close(ping));
+    CHECK_EQ(rt_chan_try_recv(empty, NULL), RT_EAGAIN);
+    CHECK_OK(rt_chan_send(buffered, NULL));
+    CHECK_OK(rt_chan_recv(buffered, NULL));
+    *(int *)arg = atomic_load(&have_run);
+}
+
+/* Not so who wakes as many: that is one call, and what it does after it is not to wait for all of them. */
+static bool closer(void) {
+    int ran = 0;
+    ping = rt_chan_make(0, 0);
+    atomic_store(&waiting, 0);
+    atomic_store(&have_run, 0);
+    for (int i = 0; i < WAITING; i++) CHECK_OP(rt_waitgroup_go(&wg, waits, NULL), >, 0);
+    EVENTUALLY(atomic_load(&waiting) == WAITING);
+    thread_sleep(5 * MS);
+    CHECK_OP(rt_waitgroup_go(&wg, closes, &ran), >, 0);
+    CHECK_OK(rt_waitgroup_wait(&wg));
+    rt_chan_unref(ping);
+    printf("%d woken by a close: %d had run when it went on\n", WAITING, ran);
+    return !timed() || ran < WAITING / 2;
+}
+
 int main(void) {
     /* What was measured is seen also of a test that hangs. */
     setvbuf(stdout, NULL, _IOLBF, 0);
@@ -243,6 +303,8 @@ int main(void) {
     IN_THREE(third(false));
     IN_THREE(pair_beside_hogs());
     IN_THREE(slice_with_looks());
+    spawner();
+    IN_THREE(closer());
     EVENTUALLY(rt_num_goroutine() == 0);
     rt_chan_unref(empty);
     rt_chan_unref(buffered);

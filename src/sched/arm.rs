@@ -9,15 +9,17 @@ use crate::sys::errno;
 use std::ptr;
 
 /// Adds an entry for a timer, which takes over a reference of the caller's. Answers the heap that has it now. Leaves errno alone,
-/// though the heap may grow.
+/// though heaps may grow.
 #[cfg(not(loom))]
 pub fn arm_timer(when: i64, t: &'static TimerHead, number: u64) -> &'static Timers {
-    let own = m::current().and_then(|m| m.p.get());
-    let heap = errno::preserved(|| own.unwrap_or_else(global::some_p).timers.arm_timer(when, t, number));
-    if !own.is_some_and(|p| ptr::eq(&p.timers, heap)) {
-        global::armed_elsewhere(heap);
-    }
-    heap
+    errno::preserved(|| {
+        let own = m::current().and_then(|m| m.p.get());
+        let heap = own.unwrap_or_else(global::some_p).timers.arm_timer(when, t, number);
+        if !own.is_some_and(|p| ptr::eq(&p.timers, heap)) {
+            global::armed_elsewhere(heap);
+        }
+        heap
+    })
 }
 
 /// What a model has for Ps: heaps alone, which are run when the model says so.

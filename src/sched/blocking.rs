@@ -69,6 +69,7 @@ pub fn on_g0(m: &'static M, g: &'static G, f: GoFn, arg: *mut c_void) -> Option<
     let _ = handshake::enter();
     debug_assert!(m::current().is_some_and(|now| std::ptr::eq(now, m)), "a worker's own stack stays on its thread");
     g.on_thread.set(false);
+    g.slice_begins();
     if host::is_hosted(g) {
         // Whether it may wait for a P is asked on its own stack.
         m.attention.lost();

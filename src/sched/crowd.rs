@@ -4,15 +4,18 @@
 //! when it finds more than one goroutine due. With tens of thousands of sleepers all of the time would go there. So in a crowd
 //!
 //! * wake-ups for the time are [`APART`]: what is due in between waits for the next (`asleep.rs`);
-//! * no other thread is woken for a few goroutines, which are done before it would be awake ([`is_soon_done`]);
+//! * no other thread is woken for what is done before it would be awake, by how long goroutines have run of late that such a wake-up
+//!   found ([`is_soon_done`]);
 //! * nobody spins who is alone: what comes next comes with the time.
 //!
 //! It counts how many deadlines came, not how many there are: a ticker is on time however many others are far away. And it ends
-//! by itself when no such wake-up tells of it any more. What is wrongly taken for soon done (goroutines that compute) waits
-//! for the monitor's round, or for the next wake-up; while a P computes there is no crowd.
+//! by itself when no such wake-up tells of it any more. What is wrongly taken for soon done waits for the monitor's round, or for
+//! the next wake-up.
 
+use super::m::M;
 use super::monitor::coarse_now;
 use super::p::P;
+use crate::sys::clock;
 use std::sync::atomic::{AtomicI64, Ordering::*};
 
 /// How far apart wake-ups for the time are, ns.
@@ -21,10 +24,12 @@ const APART: i64 = 100_000;
 const MANY: u64 = 4;
 /// How long one wake-up tells of a crowd: two rounds of the monitor, ns.
 const LASTS: i64 = 10_000_000;
-/// So many goroutines are soon done.
-const FEW: usize = 64;
+/// How long it takes to wake a thread, ns.
+const WAKING: i64 = 50_000;
 
 static UNTIL: AtomicI64 = AtomicI64::new(0);
+/// How long a goroutine ran of late, ns: the mean of one stretch and of what was known before.
+static EACH: AtomicI64 = AtomicI64::new(0);
 
 /// Whether there is a crowd.
 pub fn is_there() -> bool {
@@ -33,7 +38,33 @@ pub fn is_there() -> bool {
 
 /// Whether there is a crowd, and what is ready on a P is done before another thread is awake.
 pub fn is_soon_done(p: &P) -> bool {
-    is_there() && p.ready() <= FEW
+    is_there() && p.ready() as i64 * EACH.load(Relaxed) <= WAKING
+}
+
+/// From when on a thread that was woken has run goroutines, on which P, and how many had run there before.
+#[derive(Clone, Copy)]
+pub struct Stretch {
+    since: i64,
+    p: u32,
+    switches: u64,
+}
+
+/// A thread was woken, and goes on with a P.
+pub fn begins(m: &M, p: &P) {
+    let stretch = || Stretch { since: clock::now(), p: p.index, switches: p.switches.load(Relaxed) };
+    m.stretch.set(is_there().then(stretch));
+}
+
+/// It has no more goroutines of its own.
+pub fn has_run_out(m: &M, p: &P) {
+    if let Some(s) = m.stretch.take()
+        && s.p == p.index
+    {
+        let n = p.switches.load(Relaxed).saturating_sub(s.switches);
+        if n > 0 {
+            EACH.store((EACH.load(Relaxed) + (clock::now() - s.since) / n as i64) / 2, Relaxed);
+        }
+    }
 }
 
 /// What is known of the latest wake-up for the time. Under the lock of `global.rs`.

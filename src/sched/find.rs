@@ -99,6 +99,7 @@ pub fn runnable(m: &'static M) -> Option<&'static G> {
             p.count_switch();
             return Some(g);
         }
+        crowd::has_run_out(m, p);
         if let Some(g) = steal(m, p) {
             stop_spinning(m);
             p.count_switch();
@@ -285,11 +286,7 @@ fn coprime_step(random: u32, n: u32) -> u32 {
 /// The spinner has found work.
 fn stop_spinning(m: &'static M) {
     m.spinning.set(false);
-    if m.p.get().is_some_and(crowd::is_soon_done) {
-        let _ = IDLE.stop_spinning();
-    } else {
-        global::stop_spinning();
-    }
+    global::stop_spinning();
 }
 
 /// The sleeper's half of the idle protocol, up to the second look: the M has no P afterwards.
@@ -317,6 +314,7 @@ fn wait_for_p(m: &'static M) -> Option<&'static P> {
             let woken = GList::new();
             let p = global::sleep(m, &woken)?;
             locked::take(m, p);
+            crowd::begins(m, p);
             m.spinning.set(true);
             run::ready_news(&woken);
             return Some(p);

@@ -136,6 +136,13 @@ impl G {
         has_slice
     }
 
+    /// It has stopped otherwise, or is new: what it runs from here on is a slice.
+    pub fn slice_begins(&self) {
+        if self.since.load(Relaxed) < 0 {
+            self.since.store(0, Relaxed);
+        }
+    }
+
     /// Whether time ends the present park, for a plain thread.
     pub fn has_deadline(&self) -> bool {
         self.timed.load(Relaxed)

@@ -243,7 +243,7 @@ pub fn wake_one() {
 }
 
 /// Gives a count of spinning back. Whoever held the last one looks at the queues once more: work may have come that
-/// woke nobody because of it. (What a spared P has is the monitor's to wake for: `patience.rs`.)
+/// woke nobody because of it. (What a spared P has, or one that is soon done, is the monitor's to wake for.)
 pub fn stop_spinning() {
     if IDLE.stop_spinning() && IDLE.idle_ps() != 0 && has_work() {
         wake_one();

@@ -144,6 +144,9 @@ fn enter_slow(m: &'static M) -> &'static M {
         report::hog(m);
     }
     let Some(g) = m.goroutine() else { return m };
+    if found.taken || found.slice_over {
+        g.slice_begins();
+    }
     let goes = !(found.taken || found.slice_over || found.look) || host::ask(g).is_ok();
     if found.taken && !goes {
         m.p.set(None);

@@ -7,6 +7,7 @@
 
 use super::attention::{Attention, INSIDE, OUTSIDE};
 use super::bias::Slots;
+use super::crowd::Stretch;
 use super::g::G;
 use super::home_thread::Home;
 use super::list::GList;
@@ -85,6 +86,8 @@ pub struct M {
     /// When the monitor asked for a report, and how long the thread had waited for CPUs by then.
     pub hog_since: AtomicI64,
     pub hog_waited: AtomicI64,
+    /// See `crowd.rs`. Its own thread's.
+    pub stretch: Cell<Option<Stretch>>,
     /// Where signal handlers run that ask for it. The thread's own.
     alt_stack: UnsafeCell<AltStack>,
     /// The thread of a worker, to be joined.
@@ -136,6 +139,7 @@ impl M {
             urgent: Cell::new(false),
             hog_since: AtomicI64::new(0),
             hog_waited: AtomicI64::new(0),
+            stretch: Cell::new(None),
             alt_stack: UnsafeCell::new(AltStack::NONE),
             thread: UnsafeCell::new(None),
             idle_link: Cell::new(None),

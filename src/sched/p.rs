@@ -4,6 +4,7 @@
 //! ownership changes hands under the scheduler's lock. Thieves touch only the queue's head, `runnext`, `timers` and the
 //! counters. Ps are made once per index and never freed, so a `&'static P` stays good across restarts.
 
+use super::crowd;
 use super::g::G;
 use super::list::GList;
 use super::m::M;
@@ -39,7 +40,7 @@ pub struct P {
     queue: RunQueue,
     /// Rises for each goroutine that gets a time slice of its own.
     pub tick: AtomicU32,
-    /// How many goroutines were made ready here without room, in which slice.
+    /// How many goroutines were spawned here when there was no room for more, in which slice.
     spilled: Cell<(u32, u32)>,
     /// Rises for each switch to a goroutine.
     pub switches: AtomicU64,
@@ -271,10 +272,11 @@ impl P {
         !self.queue.is_empty()
     }
 
-    /// Whether goroutines are queued here that others may take at once. Whoever thought of sparing a P that was given up
+    /// Whether goroutines are queued here for which a thread is to be woken. Whoever thought of sparing a P that was given up
     /// meanwhile is mistaken: nobody would look at its queue.
     pub fn has_loose(&self) -> bool {
-        self.has_queued() && (!self.patience.is_spared() || self.m.load(Relaxed).is_null())
+        self.has_queued()
+            && (self.m.load(Relaxed).is_null() || !(self.patience.is_spared() || crowd::is_soon_done(self)))
     }
 
     /// Whether anything at all is ready here.
@@ -299,7 +301,7 @@ impl P {
         self.tick.store(self.tick.load(Relaxed).wrapping_add(1), Relaxed);
     }
 
-    /// One more goroutine has found no room here. Answers how many there were in the present slice.
+    /// One more was spawned when there was no room for more. Answers how many there were in the present slice.
     pub fn spills(&self) -> u32 {
         let (tick, (slice, n)) = (self.tick.load(Relaxed), self.spilled.get());
         let n = if slice == tick { n.wrapping_add(1) } else { 1 };

@@ -467,31 +467,13 @@ pub fn queue_next(p: Option<&'static P>, g: &'static G) {
     };
     match p.swap_next(g) {
         Some(former) => {
-            if !p.push(former) {
-                queue_spilled(p, former);
-            }
+            queue_last(Some(p), former);
             if !p.patience.is_spared() {
                 wake_one();
             }
         }
         None if global::IDLE.has_room() => wake_for_lone(p),
         None => {}
-    }
-}
-
-/// So many goroutines that find no room on its P end a slice.
-const SPILLS: u32 = 4096;
-
-/// A goroutine for which there was no room on the P that made it ready goes to the global queue. Who has filled that so far in one
-/// slice has had enough of it: what waits there leaves the caches, and the longer it goes on the more memory there is that is not
-/// used again.
-#[inline(never)]
-fn queue_spilled(p: &'static P, g: &'static G) {
-    queue::push(g);
-    if p.spills() == SPILLS
-        && let Some(m) = m::current()
-    {
-        m.attention.ask_for_end_of_slice();
     }
 }
 

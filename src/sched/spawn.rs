@@ -2,8 +2,9 @@
 
 use super::g::{EndHook, GoFn, Name};
 use super::host::Host;
-use super::p::SpawnCache;
-use super::{global, home_thread, host, m, run};
+use super::m::M;
+use super::p::{P, SpawnCache};
+use super::{global, home_thread, host, m, monitor, run};
 use crate::sys::stack::Class;
 use std::ffi::c_void;
 use std::sync::atomic::Ordering::*;
@@ -47,7 +48,7 @@ pub fn spawn(f: GoFn, arg: *mut c_void, options: Options) -> Result<i64, NoMemor
     g.arg.set(arg);
     g.class.set(class);
     g.on_end.set(options.on_end);
-    g.since.store(0, Relaxed);
+    g.slice_begins();
     host::begins(g, options.host);
     if let Some(name) = options.name {
         g.name.store(Box::into_raw(name), Release);
@@ -56,8 +57,25 @@ pub fn spawn(f: GoFn, arg: *mut c_void, options: Options) -> Result<i64, NoMemor
     g.word.spawn();
     if !g.is_homed.load(Relaxed) || home_thread::ready(g) {
         run::queue_next(p, g);
+        if let (Some(p), Some(_)) = (p, spawner)
+            && p.room() == 0
+        {
+            spills(m, p);
+        }
     }
     Ok(id)
+}
+
+/// There is no more room on the P for what a goroutine spawns. Who has filled the global queue so for long has had enough of its slice: what
+/// waits there leaves the caches, and the longer it goes on the more memory there is that is not used again.
+#[cold]
+#[inline(never)]
+fn spills(m: &M, p: &P) {
+    /// So many end a slice.
+    const MOST: u32 = 4096;
+    if p.spills().is_multiple_of(MOST) && !monitor::is_cooperative() {
+        m.attention.ask_for_end_of_slice();
+    }
 }
 
 /// What will be told of the end of the calling goroutine, if anything.

@@ -4,6 +4,7 @@
 //! ends the process. Here a thread that cannot be made is an error to the maker, and nothing else.
 
 use super::checkers::Extent;
+use super::errno;
 use super::files;
 use super::inject::{Kind, fails};
 use super::text::SystemError;
@@ -75,7 +76,8 @@ fn about<T>(tid: i32, file: &str, parse: impl FnOnce(&str) -> Option<T>) -> Opti
     use std::io::Write;
     let (mut path, mut text) = ([0u8; 64], [0u8; 64]);
     write!(&mut path[..], "/proc/self/task/{tid}/{file}\0").ok()?;
-    let text = files::read(CStr::from_bytes_until_nul(&path).ok()?, &mut text)?;
+    let path = CStr::from_bytes_until_nul(&path).ok()?;
+    let text = errno::preserved(|| files::read(path, &mut text))?;
     parse(str::from_utf8(text).ok()?)
 }
 
