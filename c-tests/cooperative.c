@@ -256,7 +256,7 @@ static void returns(void *arg) { (void)arg; }
 
 static void spawns_many_and_done(void *arg) {
     (void)arg;
-    for (int i = 0; i < 20000; i++) CHECK_OP(rt_waitgroup_go(&wg, returns, NULL), >, 0);
+    for (int i = 0; i < 6000; i++) CHECK_OP(rt_waitgroup_go(&wg, returns, NULL), >, 0);
     CHECK_OK(rt_waitgroup_done(&wg));
 }
 

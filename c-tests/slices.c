@@ -232,7 +232,7 @@ static bool slice_with_looks(void) {
 
 /* --- who makes many goroutines ready --- */
 
-enum { MANY = 200000, WAITING = 20000 };
+enum { MANY = 200000, WAITING = 8000 };
 static atomic_long spawned, backlog;
 
 static void begins(void *arg) {

@@ -81,11 +81,11 @@ impl Wakes {
 
     /// A thread wakes because of the time; so many deadlines had ever come before.
     pub fn add(&mut self, now: i64, came: u64) {
-        UNTIL.store(if self.tell_of_crowd(now, came) { now + LASTS } else { 0 }, Relaxed);
+        UNTIL.store(if self.tells_of_crowd(now, came) { now + LASTS } else { 0 }, Relaxed);
         (self.last, self.came) = (now, came);
     }
 
-    fn tell_of_crowd(&self, now: i64, came: u64) -> bool {
+    fn tells_of_crowd(&self, now: i64, came: u64) -> bool {
         let (came, gone) = (came.saturating_sub(self.came), now - self.last);
         came >= MANY && came as i128 * APART as i128 >= MANY as i128 * gone as i128
     }
@@ -104,14 +104,14 @@ mod tests {
     fn many_deadlines_in_a_short_time_are_a_crowd() {
         const START: i64 = 1_000_000_000;
         let wakes = Wakes { last: START, came: 1000 };
-        assert!(wakes.tell_of_crowd(START + APART, 1000 + MANY));
-        assert!(!wakes.tell_of_crowd(START + APART + 1, 1000 + MANY));
-        assert!(!wakes.tell_of_crowd(START + APART, 1000 + MANY - 1));
+        assert!(wakes.tells_of_crowd(START + APART, 1000 + MANY));
+        assert!(!wakes.tells_of_crowd(START + APART + 1, 1000 + MANY));
+        assert!(!wakes.tells_of_crowd(START + APART, 1000 + MANY - 1));
         // Those that came in a long time, and a count that begins anew in a forked child.
-        assert!(!wakes.tell_of_crowd(START + 1000 * APART, 1000 + MANY * 999));
-        assert!(!wakes.tell_of_crowd(START + APART, 10));
-        assert!(wakes.tell_of_crowd(START + 1000 * APART, 1000 + MANY * 1000));
-        assert!(!wakes.tell_of_crowd(START, 1000 + MANY - 1));
+        assert!(!wakes.tells_of_crowd(START + 1000 * APART, 1000 + MANY * 999));
+        assert!(!wakes.tells_of_crowd(START + APART, 10));
+        assert!(wakes.tells_of_crowd(START + 1000 * APART, 1000 + MANY * 1000));
+        assert!(!wakes.tells_of_crowd(START, 1000 + MANY - 1));
     }
 
     #[test]

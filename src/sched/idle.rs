@@ -18,7 +18,8 @@
 //! comes after the submitter's 1 and sees the goroutine. If it reads neither, it wakes a thread. While a spinner
 //! exists nobody wakes another; that is sound because the last spinner to stop, with work or without, looks at all
 //! queues after its decrement ([`Idle::stop_spinning`] tells it that it was the last). Left out are the queues of busy Ps that
-//! a thief has spared (`patience.rs`), or whose goroutines are soon done (`crowd.rs`): for them the monitor's next round wakes somebody.
+//! a thief has spared (`patience.rs`), or whose goroutines are soon done (`crowd.rs`): for them the monitor's next round wakes
+//! somebody.
 //!
 //! *Waking is dear* (20 us and more on virtual machines), so a thread that finds work wakes another only if there is
 //! visibly more. And `runnext` alone wakes nobody as a rule: its P will run it at its next switch. The exception
