@@ -8,6 +8,7 @@
 //! P, with its waker's data in the cache, and a ping-pong pair must not be torn apart. For the same reason a P whose
 //! goroutines have fought for a channel with another's takes from queues only what is worth it (`patience.rs`).
 
+use super::attention::Wanted;
 use super::burners;
 use super::crowd;
 use super::g::G;
@@ -47,13 +48,15 @@ pub fn set_up() {
 /// The next goroutine for this worker. Sleeps until there is one; None when the thread is to end.
 pub fn runnable(m: &'static M) -> Option<&'static G> {
     loop {
-        let wanted = m.attention.attend();
-        if wanted.hog {
-            m.hog_since.store(0, Relaxed);
-        }
+        let wanted = attend(m);
         let p = match m.p.get() {
             Some(p) => p,
-            None => wait_for_p(m)?,
+            None => {
+                let p = wait_for_p(m)?;
+                // What was asked while it slept is nobody's.
+                let _ = attend(m);
+                p
+            }
         };
         if let Some(g) = m.handoff.take() {
             return Some(g);
@@ -107,6 +110,15 @@ pub fn runnable(m: &'static M) -> Option<&'static G> {
         }
         go_idle(m, p);
     }
+}
+
+/// What the monitor wants. A report was wanted of who ran here before.
+fn attend(m: &M) -> Wanted {
+    let wanted = m.attention.attend();
+    if wanted.hog {
+        m.hog_since.store(0, Relaxed);
+    }
+    wanted
 }
 
 fn run_timers_of_others(p: &'static P) {

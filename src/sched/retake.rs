@@ -111,10 +111,14 @@ pub fn round(watches: &mut [Watch], want: &Want, now: i64, pass_on: fn(&'static 
             *watch = Watch { m, tick, since: now, cpu_then, ..Watch::NONE };
         }
         if want.hogs && now - watch.since >= SLICE && m.hog_since.load(Relaxed) == 0 {
-            // From here on: what it did before may have been calls.
-            m.hog_waited.store(thread::waited_for_cpu(m.tid.load(Relaxed)), Relaxed);
-            m.hog_since.store(now, Relaxed);
-            m.attention.ask_for_report();
+            let waited = thread::waited_for_cpu(m.tid.load(Relaxed));
+            // To find that out takes a while, in which it may have gone to sleep.
+            if p.tick.load(Relaxed) == tick && ptr::eq(p.m.load(Relaxed), m) {
+                // From here on: what it did before may have been calls.
+                m.hog_waited.store(waited, Relaxed);
+                m.hog_since.store(now, Relaxed);
+                m.attention.ask_for_report();
+            }
         }
         if let Some(why) = look(p, m, watch, want, now) {
             let c = Candidate { p, m, tick, why, since: watch.since, cpu: watch.cpu, cpu_then: watch.cpu_then };
