@@ -113,7 +113,7 @@ pub fn runnable(m: &'static M) -> Option<&'static G> {
 }
 
 /// What the monitor wants. A report was wanted of who ran here before.
-fn attend(m: &M) -> Wanted {
+pub fn attend(m: &M) -> Wanted {
     let wanted = m.attention.attend();
     if wanted.hog {
         m.hog_since.store(0, Relaxed);

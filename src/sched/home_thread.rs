@@ -21,7 +21,7 @@ use super::g::G;
 use super::home::Line;
 use super::m::M;
 use super::p::P;
-use super::{burners, global, host, locked, queue, run, source};
+use super::{burners, find, global, host, locked, queue, run, source};
 use crate::sys::clock::{self, NEVER};
 use crate::sys::futex;
 use crate::sys::lock::{Rank, RawLock};
@@ -327,10 +327,7 @@ fn with_p(m: &'static M, home: &'static Home, p: &'static P) -> Found {
     if let Some(g) = m.handoff.take() {
         return Found::Next(g);
     }
-    let wanted = m.attention.attend();
-    if wanted.hog {
-        m.hog_since.store(0, Relaxed);
-    }
+    let wanted = find::attend(m);
     let mut now = 0;
     if p.timers.earliest() != NEVER {
         now = clock::now();

@@ -41,10 +41,8 @@ pub enum What {
     Started { urgent: bool, lost: bool },
     /// A function runs on the scheduler's stack, without a P, and then the goroutine goes on.
     Blocking { f: GoFn, arg: *mut c_void },
-    /// It goes behind everything that is runnable on its P.
-    Yield,
-    /// It has used up a slice, and goes behind everything that is queued outside the Ps, where most of what is ready waits.
-    GiveWay,
+    /// It goes behind everything that is runnable on its P; or on none, if it has used up a slice and most of what is ready waits there.
+    Yield { to_global: bool },
     /// It has ended: its record and its stack are free.
     End,
 }
@@ -70,7 +68,7 @@ fn switch_with(switched: &Switched) {
     let by_g0 = matches!(switched.what, What::User { .. } | What::Started { .. } | What::Blocking { .. })
         || m.p.get().is_none();
     let direct = if by_g0 { None } else { next_direct(m) };
-    m.yielded.set(direct.is_none() && matches!(switched.what, What::Yield | What::GiveWay));
+    m.yielded.set(direct.is_none() && matches!(switched.what, What::Yield { .. }));
     let to = match direct {
         Some(next) => {
             m.curg.set(Some(next));
@@ -188,7 +186,7 @@ unsafe fn finish(m: &'static M, switched: *const ()) -> Option<&'static G> {
             }
             None
         }
-        What::Yield => {
+        What::Yield { to_global } => {
             g.word.requeue();
             if host::is_hosted(g) && home_thread::put_back(g) {
                 return None;
@@ -197,24 +195,9 @@ unsafe fn finish(m: &'static M, switched: *const ()) -> Option<&'static G> {
                 // It may hold a lock that others need, and what is on the P's own queue is held back.
                 queue::push_started(g);
             } else {
-                queue_last(m.p.get(), g);
+                queue_last(m.p.get().filter(|_| !to_global), g);
             }
             wake_one();
-            None
-        }
-        What::GiveWay => {
-            g.word.requeue();
-            if host::is_hosted(g) && home_thread::put_back(g) {
-                return None;
-            }
-            if burners::at_cap() {
-                queue::push_started(g);
-            } else {
-                // Behind those of the P's own queue alone it would have a slice for each of their turns, however short, while
-                // what did not find room there waits.
-                queue::push(g);
-            }
-            global::wake_one();
             None
         }
         What::Started { urgent, lost } => {
@@ -408,7 +391,7 @@ pub fn gosched() {
     if is_alone(m.p()) {
         return;
     }
-    switch_out(g, What::Yield);
+    switch_out(g, What::Yield { to_global: false });
 }
 
 /// Whether there is nobody to yield to.
@@ -429,7 +412,7 @@ fn gosched_hosted(m: &'static M, g: &'static G) {
         return;
     }
     match m.p.get() {
-        Some(_) => switch_out(g, What::Yield),
+        Some(_) => switch_out(g, What::Yield { to_global: false }),
         // It lost its P, and its host did not let it go then.
         None => queue_up(g, false, false),
     }
@@ -453,8 +436,7 @@ pub fn give_way() {
     if let Some(g) = m.goroutine().filter(|_| m.home.get().is_some() || !is_alone(p)) {
         // The global queue has but few turns while there is anything on the P. It is for a goroutine that would come before most of
         // the others otherwise.
-        let most_are_there = queue::queued().1 > p.ready();
-        switch_out(g, if most_are_there { What::GiveWay } else { What::Yield });
+        switch_out(g, What::Yield { to_global: queue::queued().1 > p.ready() });
     }
 }
 
